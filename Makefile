@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# make demo   see it work              make test   all that must pass before a commit
+# make lint types floors docs pytest   the parts of `make test`, one at a time
+# make slow fuzz bench clean           the rest.   PYTHON=... chooses the interpreter (3.11 or newer)
+
+PYTHON ?=
+VENV   ?= .venv
+EXTRAS ?= skops,keyring,lz4,zstd
+BENCH  ?=
+JOBS   ?= 2
+
+BIN    := $(VENV)/bin
+PY     := $(BIN)/python
+PIP    := $(PY) -m pip install --quiet --disable-pip-version-check
+PYTEST := $(PY) -m pytest -q -n $(JOBS)
+
+# A stamp says what has been installed, so that nothing is installed twice.
+MADE  := $(VENV)/.stamp-made
+USER  := $(VENV)/.stamp-user
+DEV   := $(VENV)/.stamp-dev
+MEASURE := $(VENV)/.stamp-bench
+
+.PHONY: demo test lint types floors pytest slow fuzz docs bench clean
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+
+demo: $(USER)
+	@$(BIN)/safeserial demo
+
+test: lint types floors pytest docs
+
+lint: $(DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(DEV)
+	$(BIN)/mypy
+
+floors: $(DEV)
+	$(BIN)/lint-imports
+
+pytest: $(DEV)
+	$(PYTEST) -m "not slow"
+
+slow: $(DEV)
+	$(PYTEST) -m slow
+
+fuzz: $(DEV)
+	HYPOTHESIS_PROFILE=fuzz $(PYTEST) tests/fuzz tests/property
+
+docs: $(DEV)
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
+
+bench: $(MEASURE)
+	$(PY) -m safeserial_benchmarks $(BENCH)
+
+clean:
+	rm -rf build dist docs/_build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -f .coverage .coverage.*
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+$(MADE): tools/bootstrap.sh
+	@PYTHON="$(PYTHON)" tools/bootstrap.sh $(VENV)
+	@touch $@
+
+$(USER): $(MADE) pyproject.toml
+	@$(PIP) -e .
+	@touch $@
+
+$(DEV): $(MADE) pyproject.toml
+	@$(PIP) -e '.[$(EXTRAS)]' --group dev
+	@touch $@ $(USER)
+
+$(MEASURE): $(MADE) pyproject.toml
+	@$(PIP) -e '.[$(EXTRAS),bench]'
+	@touch $@ $(USER)

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""safeserial: save a fitted model, sign it, and load it elsewhere without running anybody's code.
+
+The pipeline: :func:`dump` encodes a model, signs a manifest of its bytes and writes one file;
+:func:`load` verifies the signature before a byte of the model is interpreted, proves by the opcode
+verifier that loading does only what loading a model does, and builds it.
+
+Files of format v1 open for ever: every later version of safeserial reads what this one writes.
+
+Importing this package is cheap: nothing but the standard library is imported until a name is used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from safeserial.artifact.inspecting import Report as Report
+    from safeserial.artifact.inspecting import get_untrusted_types as get_untrusted_types
+    from safeserial.artifact.inspecting import inspect as inspect
+    from safeserial.artifact.loading import load as load
+    from safeserial.artifact.loading import load_unsigned as load_unsigned
+    from safeserial.artifact.loading import loads as loads
+    from safeserial.artifact.loading import verify as verify
+    from safeserial.artifact.saving import dump as dump
+    from safeserial.artifact.saving import dumps as dumps
+    from safeserial.artifact.trust import SignedBy as SignedBy
+    from safeserial.artifact.trust import Verified as Verified
+    from safeserial.keyring import KeyEntry as KeyEntry
+    from safeserial.keyring import Keyring as Keyring
+    from safeserial.keys import HmacKey as HmacKey
+    from safeserial.manifest import Manifest as Manifest
+    from safeserial.policy import Policy as Policy
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "HmacKey": "safeserial.keys",
+    "KeyEntry": "safeserial.keyring",
+    "Keyring": "safeserial.keyring",
+    "Manifest": "safeserial.manifest",
+    "Policy": "safeserial.policy",
+    "Report": "safeserial.artifact.inspecting",
+    "SignedBy": "safeserial.artifact.trust",
+    "Verified": "safeserial.artifact.trust",
+    "dump": "safeserial.artifact.saving",
+    "dumps": "safeserial.artifact.saving",
+    "errors": "safeserial.errors",
+    "get_untrusted_types": "safeserial.artifact.inspecting",
+    "inspect": "safeserial.artifact.inspecting",
+    "load": "safeserial.artifact.loading",
+    "load_unsigned": "safeserial.artifact.loading",
+    "loads": "safeserial.artifact.loading",
+    "verify": "safeserial.artifact.loading",
+}
+
+__all__ = [
+    "HmacKey",
+    "KeyEntry",
+    "Keyring",
+    "Manifest",
+    "Policy",
+    "Report",
+    "SignedBy",
+    "Verified",
+    "dump",
+    "dumps",
+    "errors",
+    "get_untrusted_types",
+    "inspect",
+    "load",
+    "load_unsigned",
+    "loads",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'safeserial' has no attribute {name!r}")
+    module = importlib.import_module(home)
+    found = module if home == f"{__name__}.{name}" else getattr(module, name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,314 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The straight line up: one bounded read, Envelope, Verified, Admitted, model.
+
+Floor 6.  The bytes that were verified are the bytes that are decoded: they are read once into
+private memory, and the file is never looked at again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from safeserial import codecs, container, envelope, environment, transfer
+from safeserial.artifact import sniffing
+from safeserial.artifact.trust import Verified, accept
+from safeserial.container import Entry
+from safeserial.digests import Digest
+from safeserial.envelope import Envelope
+from safeserial.errors import (
+    DigestMismatchError,
+    KeyringError,
+    LimitExceededError,
+    NotAnArtifactError,
+    SafeSerialError,
+)
+from safeserial.files import BytesSource, Source, StrPath, open_regular
+from safeserial.keyring import Keyring
+from safeserial.manifest import Manifest, Member
+from safeserial.payload import Payload
+from safeserial.policy import Policy
+from safeserial.verifier import admit
+
+Progress = Callable[[int, int], None]
+BytesLike = bytes | bytearray | memoryview
+
+
+def load(
+    path: StrPath,
+    *,
+    keyring: Keyring | None = None,
+    policy: Policy | None = None,
+    trusted: Iterable[str] = (),
+    progress: Progress | None = None,
+) -> Any:
+    """Load a model from a signed artifact.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The artifact.
+    keyring : Keyring, optional
+        The keys whose word counts.  Default: the ring that the environment names.
+    policy : Policy, optional
+        What is accepted.  Default: :meth:`Policy.default`.
+    trusted : iterable of str, default=()
+        Dotted names to accept beside the policy's.
+    progress : callable, optional
+        Called with bytes read so far and bytes in all.
+
+    Returns
+    -------
+    object
+        The model.  Its arrays are writable and belong to it alone.
+
+    Raises
+    ------
+    FormatError
+        If the file is no artifact, damaged, or over a limit.
+    VerificationError
+        If it was not signed by a key that the ring accepts, or changed since.
+    PolicyError
+        If its content is not permitted, or made under other versions and the policy refuses that.
+
+    Warns
+    -----
+    EnvironmentMismatchWarning
+        If library versions differ from those the model was saved under.
+    """
+    chosen = _policy(policy, trusted)
+    ring = _ring(keyring)
+    with open_regular(path) as source:
+        verified = _read(source, ring, chosen, progress, keep=True)
+    return _decode(verified, chosen)
+
+
+def loads(
+    data: BytesLike,
+    *,
+    keyring: Keyring | None = None,
+    policy: Policy | None = None,
+    trusted: Iterable[str] = (),
+) -> Any:
+    """Load a model from the bytes of a signed artifact; otherwise as :func:`load`.
+
+    Parameters
+    ----------
+    data : bytes-like
+        The artifact; copied, so later changes to it do not matter.
+    keyring, policy, trusted
+        As in :func:`load`.
+    """
+    chosen = _policy(policy, trusted)
+    verified = _read(BytesSource(data), _ring(keyring), chosen, None, keep=True)
+    return _decode(verified, chosen)
+
+
+def verify(
+    path: StrPath,
+    *,
+    keyring: Keyring | None = None,
+    policy: Policy | None = None,
+    progress: Progress | None = None,
+) -> Verified:
+    """Verify a signed artifact without interpreting its payload.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The artifact.
+    keyring, policy, progress
+        As in :func:`load`.
+
+    Returns
+    -------
+    Verified
+        Manifest, signers and artifact id.
+
+    Raises
+    ------
+    FormatError, VerificationError, PolicyError
+        As :func:`load`, for everything that shows before the payload is opened.
+    """
+    with open_regular(path) as source:
+        return _read(source, _ring(keyring), _policy(policy, ()), progress, keep=False)
+
+
+def load_unsigned(
+    path: StrPath, *, policy: Policy | None = None, trusted: Iterable[str] = ()
+) -> Any:
+    """Load a legacy ``.pkl`` or ``.joblib`` file through the opcode verifier and the allowlist.
+
+    Nothing says who made the file: what is checked is only that loading it does what loading a
+    model does.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A pickle of protocol 0 to 5, or what ``joblib.dump`` writes, compressed or not.
+    policy, trusted
+        As in :func:`load`.
+
+    Returns
+    -------
+    object
+        The model.
+
+    Raises
+    ------
+    FormatError
+        If it is no such file, damaged, or over a limit.
+    PolicyError
+        If its content is not permitted.
+    """
+    chosen = _policy(policy, trusted)
+    with open_regular(path) as source:
+        payload = read_legacy(source, chosen)
+    admitted = admit(payload, chosen)
+    return codecs.get(payload.format).decode(admitted)
+
+
+def read_legacy(source: Source, policy: Policy) -> Payload:
+    """Read an unsigned model file into private memory.
+
+    Raises
+    ------
+    LimitExceededError
+        If it is larger than the policy allows.
+    NotAnArtifactError
+        If it is another kind of file.
+    """
+    _check_size(source, policy)
+    memory = _reserve(source.size)
+    source.read_into(memory)
+    return sniffing.legacy_payload(memory)
+
+
+def read_artifact(source: Source, ring: Keyring, policy: Policy) -> Verified:
+    """Read and verify an artifact, keeping its payload (see :func:`load` for the errors)."""
+    return _read(source, ring, policy, None, keep=True)
+
+
+def read_envelope(source: Source) -> Envelope:
+    """Read the front of an artifact; nothing of it is verified.
+
+    Raises
+    ------
+    FormatError
+        If the file does not begin as an artifact does.
+    """
+    blob = container.read_signatures(source)
+    size, signatures = envelope.unpack_signatures(blob)
+    return Envelope(container.read_manifest(source, blob, size), signatures)
+
+
+def read_payload(
+    source: Source, front: Envelope, described: Manifest, progress: Progress | None, *, keep: bool
+) -> dict[str, memoryview]:
+    """Read the members that a manifest describes, comparing every byte with it.
+
+    Parameters
+    ----------
+    source : Source
+        After :func:`read_envelope`.
+    front : Envelope
+        What that returned.
+    described : Manifest
+        Read from it.
+    progress : callable, optional
+        As in :func:`load`.
+    keep : bool
+        Whether the bytes are wanted, or only their check.
+
+    Returns
+    -------
+    dict of str to memoryview
+        Path to private memory; empty if not kept.
+
+    Raises
+    ------
+    CorruptArtifactError, DigestMismatchError, LimitExceededError
+        If a byte differs, or there is not enough memory.
+    """
+    blob = envelope.pack_signatures(len(front.body), front.signatures)
+    entries = container.front_entries(blob, front.body)
+    entries += [Entry(one.path, one.size, int(one.crc32, 16)) for one in described.members]
+    whole = container.layout(entries)
+    total, done = described.payload_size, 0
+
+    def report(count: int) -> None:
+        nonlocal done
+        done += count
+        if progress is not None:
+            progress(done, total)
+
+    members: dict[str, memoryview] = {}
+    for index in container.read_members(source, whole):
+        member = described.members[index]
+        data = _receive(source, member, report, keep=keep)
+        if data is not None:
+            members[member.path] = data
+    return members
+
+
+def _receive(
+    source: Source, member: Member, report: Callable[[int], None], *, keep: bool
+) -> memoryview | None:
+    expected = Digest.parse(member.digest)
+    data = _reserve(member.size) if keep else None
+    if data is None:
+        found = transfer.digest_only(source, member.size, expected.algorithm, report)
+    else:
+        found = transfer.receive(source, data, expected.algorithm, report)
+    if not expected.matches(found):
+        raise DigestMismatchError(f"{member.path} is not what the signed manifest says")
+    return data
+
+
+def _read(
+    source: Source, ring: Keyring, policy: Policy, progress: Progress | None, *, keep: bool
+) -> Verified:
+    _check_size(source, policy)
+    front = read_envelope(source)
+    verified = accept(front, ring, policy)
+    members = read_payload(source, front, verified.manifest, progress, keep=keep)
+    if not keep:
+        return verified
+    described = verified.manifest
+    payload = Payload(described.format, described.options, members, signed=True)
+    return Verified(described, verified.signers, verified.artifact_id, payload)
+
+
+def _decode(verified: Verified, policy: Policy) -> Any:
+    described, payload = verified.manifest, verified.payload
+    if payload is None:
+        raise NotAnArtifactError("the payload was not kept")
+    environment.check(described.environment, policy.environment, stacklevel=3)
+    admitted = admit(payload, policy)
+    return codecs.get(described.format).decode(admitted)
+
+
+def _check_size(source: Source, policy: Policy) -> None:
+    if source.size > policy.limits.file_size:
+        raise LimitExceededError(
+            f"the file has {source.size} bytes; the policy allows {policy.limits.file_size}"
+        )
+
+
+def _reserve(size: int) -> memoryview:
+    try:
+        return transfer.private_memory(size)
+    except MemoryError:
+        raise LimitExceededError(f"there is not enough memory for {size} bytes") from None
+
+
+def _ring(keyring: Keyring | None) -> Keyring:
+    ring = Keyring.from_env() if keyring is None else keyring
+    if not isinstance(ring, Keyring):
+        raise KeyringError(f"not a Keyring: {type(ring).__name__}", hint="Keyring([key])")
+    return ring
+
+
+def _policy(policy: Policy | None, trusted: Iterable[str]) -> Policy:
+    chosen = Policy.default() if policy is None else policy
+    return chosen.trusting(trusted)

@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The straight line down: model, payload, digests, manifest, signature, canonical ZIP, whole file.
+
+Floor 6.  Payload bytes are written once, at offsets that are known before their digests are, while
+a second thread hashes them; front and tail follow.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Final
+
+import msgspec
+
+from safeserial import codecs, container, environment, envelope, manifest, strictjson
+from safeserial.artifact.facts import describe
+from safeserial.codecs import Compression, Encoded
+from safeserial.container import Entry
+from safeserial.digests import ALGORITHMS, HEX_LENGTH
+from safeserial.envelope import Envelope, Signature
+from safeserial.errors import KeyringError, PolicyError, SafeSerialError, UnsupportedModelError
+from safeserial.files import StrPath, atomic_write
+from safeserial.keyring import KeyEntry, Keyring
+from safeserial.keys import PURPOSE_ARTIFACT
+from safeserial.manifest import Manifest, Member
+from safeserial.payload import Payload
+from safeserial.policy import Policy
+from safeserial.signing import signer
+from safeserial.transfer import Checksums, private_memory, send, write_all
+from safeserial.verifier import survey
+
+Progress = Callable[[int, int], None]
+MAX_WORD: Final = 200
+
+
+def dump(
+    model: Any,
+    path: StrPath,
+    *,
+    keyring: Keyring | None = None,
+    format: str = "pickle",  # noqa: A002 - the word of the field, and of the manifest
+    compression: Compression = None,
+    digest: str = "blake3",
+    name: str | None = None,
+    version: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> Manifest:
+    """Save a model as a signed artifact.
+
+    Parameters
+    ----------
+    model : object
+        A fitted estimator, or anything that pickles.
+    path : str or path-like
+        Where the artifact shall stand; an old one there is replaced in one step.
+    keyring : Keyring, optional
+        Its active key signs.  Default: the ring that the environment names.
+    format : {"pickle", "joblib"}, default="pickle"
+        Codec of the payload.
+    compression : str, (str, int) or None, default=None
+        ``zlib``, ``gzip``, ``bz2``, ``lzma``, ``xz``, ``lz4`` or ``zstd``, with or without a level
+        from 0 to 9.
+    digest : {"blake3", "sha256"}, default="blake3"
+        Digest of the payload's members.
+    name, version : str, optional
+        The publisher's own, signed with the rest.
+    metadata : mapping, optional
+        The publisher's own: JSON without floats (write them as strings).
+    progress : callable, optional
+        Called with bytes written so far and bytes in all.
+
+    Returns
+    -------
+    Manifest
+        What was signed.
+
+    Raises
+    ------
+    KeyringError
+        If there is no active key that may sign today.
+    PolicyError
+        If an argument is not one of those above.
+    UnsupportedModelError
+        If the model cannot be pickled.
+    WriteFailedError
+        If the file cannot be written; what stood there is untouched.
+
+    Examples
+    --------
+    >>> import safeserial as ss
+    >>> ring = ss.Keyring([ss.HmacKey.generate()])
+    >>> manifest = ss.dump({"weights": [1, 2]}, "model.safeserial", keyring=ring, name="tiny")
+    >>> ss.load("model.safeserial", keyring=ring)
+    {'weights': [1, 2]}
+    """
+    order = _Order(format, compression, digest, name, version, metadata)
+    draft = _draft(model, keyring, order)
+    with atomic_write(path) as stream:
+        return _write(stream, draft, progress)
+
+
+def dumps(
+    model: Any,
+    *,
+    keyring: Keyring | None = None,
+    format: str = "pickle",  # noqa: A002 - as in dump
+    compression: Compression = None,
+    digest: str = "blake3",
+    name: str | None = None,
+    version: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> bytes:
+    """Return a model as the bytes of a signed artifact; parameters and errors as :func:`dump`."""
+    order = _Order(format, compression, digest, name, version, metadata)
+    draft = _draft(model, keyring, order)
+    stream = io.BytesIO()
+    _write(stream, draft, None)
+    return stream.getvalue()
+
+
+@dataclass(frozen=True)
+class _Order:
+    """What the caller asks for."""
+
+    format: str
+    compression: Compression
+    digest: str
+    name: str | None
+    version: str | None
+    metadata: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """Everything but the checksums and the signature."""
+
+    signing: KeyEntry
+    encoded: Encoded
+    manifest: Manifest
+    digest: str
+
+
+def _draft(model: Any, keyring: Keyring | None, order: _Order) -> _Draft:
+    """Refuse what can be refused before a byte is written, and encode the model."""
+    ring = Keyring.from_env() if keyring is None else keyring
+    if not isinstance(ring, Keyring):
+        raise KeyringError(f"not a Keyring: {type(ring).__name__}", hint="Keyring([key])")
+    _check(order)
+    codec = codecs.get(order.format)
+    created = manifest.now()
+    signing = ring.active
+    signing.require_valid(manifest.moment(created))
+    try:
+        encoded = codec.encode(model, order.compression)
+    except SafeSerialError:
+        raise
+    except Exception as error:  # pickling runs the model's own code, which may raise anything
+        raise UnsupportedModelError(
+            f"a {type(model).__name__} cannot be written as {order.format}: {error}",
+            hint="lambdas, local classes and open files cannot be pickled; use named functions",
+        ) from error
+    names = _globals(order.format, encoded)
+    blank = f"{order.digest}:{'0' * HEX_LENGTH}"
+    members = tuple(
+        Member(path=path, size=sum(map(len, pieces)), digest=blank, crc32="0" * 8)
+        for path, pieces in encoded.members.items()
+    )
+    described = Manifest(
+        schema=manifest.SCHEMA,
+        format=order.format,
+        options=dict(encoded.options),
+        members=members,
+        environment=environment.capture(one.partition(":")[0] for one in names),
+        model=describe(model),
+        globals=names,
+        created=created,
+        metadata=dict(order.metadata or {}),
+        name=order.name,
+        version=order.version,
+    )
+    return _Draft(signing, encoded, described, order.digest)
+
+
+def _check(order: _Order) -> None:
+    if order.digest not in ALGORITHMS:
+        raise PolicyError(f"digest is one of {', '.join(ALGORITHMS)}; not {order.digest!r}"[:120])
+    for what, word in (("name", order.name), ("version", order.version)):
+        if word is None:
+            continue
+        if not isinstance(word, str) or not 0 < len(word) <= MAX_WORD or not word.isprintable():
+            raise PolicyError(f"{what} is 1 to {MAX_WORD} printable characters")
+    try:
+        strictjson.check_value(dict(order.metadata or {}))
+    except (TypeError, ValueError) as error:
+        raise PolicyError(
+            f"metadata cannot be signed: {error}",
+            hint="metadata is JSON with ASCII keys and without floats: write 0.93 as '0.93'",
+        ) from None
+
+
+def _globals(format_name: str, encoded: Encoded) -> tuple[str, ...]:
+    """List the globals of a payload; one that no policy could load is refused here, at its source."""
+    members = {path: _contiguous(pieces) for path, pieces in encoded.members.items()}
+    payload = Payload(format_name, encoded.options, members, signed=True)
+    found = survey(payload, Policy.default())
+    if found.problem is not None:
+        raise UnsupportedModelError(
+            f"the model would be saved in a form that cannot be loaded: {found.problem}",
+            hint="report this with the model's class",
+        ) from found.problem
+    return tuple(sorted({f"{one.resolved[0]}:{one.resolved[1]}" for one in found.globals}))
+
+
+def _contiguous(pieces: tuple[memoryview, ...]) -> memoryview:
+    if len(pieces) == 1:
+        return pieces[0]
+    # Only the lengths of out-of-band data count here, and untouched memory costs nothing.
+    return private_memory(sum(map(len, pieces)))
+
+
+def _write(stream: BinaryIO, draft: _Draft, progress: Progress | None) -> Manifest:
+    blank = draft.manifest.encode()
+    members = draft.manifest.members
+    # Checksums have fixed widths, so the blank manifest is as long as the final one.
+    places = container.layout(_entries(b"", blank, members)).offsets[2:]
+    total = draft.manifest.payload_size
+    done = 0
+
+    def report(count: int) -> None:
+        nonlocal done
+        done += count
+        if progress is not None:
+            progress(done, total)
+
+    finished = []
+    for member, place in zip(members, places, strict=True):
+        stream.seek(place)
+        sums = Checksums(draft.digest)
+        send(draft.encoded.members[member.path], stream, sums, report)
+        finished.append(
+            Member(path=member.path, size=sums.size, digest=sums.digest, crc32=f"{sums.crc32:08x}")
+        )
+    final = msgspec.structs.replace(draft.manifest, members=tuple(finished))
+    body = final.encode()
+    signatures = envelope.pack_signatures(len(body), (_sign(draft.signing, body),))
+    whole = container.layout(_entries(signatures, body, final.members))
+    stream.seek(0)
+    write_all(stream, container.front_bytes(signatures, body))
+    for header, offset in zip(whole.headers[2:], whole.offsets[2:], strict=True):
+        stream.seek(offset - len(header))
+        write_all(stream, header)
+    stream.seek(whole.total_size - len(whole.tail))
+    write_all(stream, whole.tail)
+    return final
+
+
+def _entries(signatures: bytes, body: bytes, members: tuple[Member, ...]) -> list[Entry]:
+    filled = signatures or bytes(envelope.RESERVED_BYTES)
+    return [
+        *container.front_entries(filled, body),
+        *(Entry(one.path, one.size, int(one.crc32, 16)) for one in members),
+    ]
+
+
+def _sign(signing: KeyEntry, body: bytes) -> Signature:
+    message = Envelope(body, ()).signed_bytes
+    return Signature(signing.key_id, signer(signing.key, PURPOSE_ARTIFACT).sign(message))

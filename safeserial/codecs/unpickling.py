@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The one door to unpickling: the C unpickler, shut to every name the verifier did not admit.
+
+Floor 5.  The verifier has proved what the stream does; `find_class` here is the second wall.  It
+resolves names itself, because pickle's own resolving would rename them once more after the check.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from safeserial.errors import (
+    EnvironmentMismatchError,
+    ForbiddenOperationError,
+    InvalidStateError,
+    LimitExceededError,
+    SafeSerialError,
+)
+from safeserial.policy import Name
+
+
+class RestrictedUnpickler(pickle.Unpickler):
+    """CPython's unpickler over admitted opcodes.
+
+    Parameters
+    ----------
+    stream : bytes-like
+        The admitted opcodes.
+    names : mapping of (module, qualname) to (module, qualname)
+        The admitted globals as the stream spells them, and where they are found today.
+    persistent : callable
+        Returns the object of a persistent id.
+    buffers : iterable of memoryview
+        Out-of-band buffers.
+    stand_ins : mapping of (module, qualname) to object
+        Globals that are replaced by something inert.
+    """
+
+    def __init__(
+        self,
+        stream: memoryview | bytes,
+        names: Mapping[Name, Name],
+        *,
+        persistent: Callable[[int], Any],
+        buffers: Iterable[memoryview] = (),
+        stand_ins: Mapping[Name, Any] | None = None,
+    ) -> None:
+        super().__init__(io.BytesIO(stream), buffers=buffers)
+        self._names = names
+        self._persistent = persistent
+        self._stand_ins = stand_ins or {}
+
+    def find_class(self, module: str, qualname: str) -> Any:
+        """Return the object of an admitted name.
+
+        Raises
+        ------
+        ForbiddenOperationError
+            If the name was not admitted: verifier and unpickler disagree, which must not happen.
+        """
+        resolved = self._names.get((module, qualname))
+        if resolved is None:
+            raise ForbiddenOperationError(
+                f"the stream reached {module}.{qualname}, which was not admitted",
+                global_name=f"{module}.{qualname}",
+                hint="report this: the opcode verifier did not foresee it",
+            )
+        stand_in = self._stand_ins.get(resolved)
+        return find_object(resolved) if stand_in is None else stand_in
+
+    def persistent_load(self, pid: Any) -> Any:
+        """Return what an integer id stands for."""
+        return self._persistent(pid)
+
+
+def find_object(name: Name) -> Any:
+    """Import an admitted name.
+
+    Parameters
+    ----------
+    name : (module, qualname)
+        Resolved, on the allowlist.
+
+    Returns
+    -------
+    object
+        What the installed library has under it.
+
+    Raises
+    ------
+    EnvironmentMismatchError
+        If the library is missing, or this version of it has no such name.
+    """
+    module, qualname = name
+    try:
+        __import__(module)
+        found = sys.modules[module]
+        for part in qualname.split("."):
+            found = getattr(found, part)
+    except ImportError as error:
+        missing = module.partition(".")[0]
+        raise EnvironmentMismatchError(
+            f"the payload needs {module}.{qualname}, which cannot be imported: {error}",
+            differences=[(missing, "?", "")],
+            hint=f"install the version of {missing} that the model was saved under",
+        ) from None
+    except AttributeError:
+        package = module.partition(".")[0]
+        raise EnvironmentMismatchError(
+            f"the {package} installed here has no {module}.{qualname}",
+            differences=[(package, "?", getattr(sys.modules.get(package), "__version__", ""))],
+        ) from None
+    return found
+
+
+def load(unpickler: RestrictedUnpickler) -> Any:
+    """Run an unpickler and give every failure one of the project's names.
+
+    Raises
+    ------
+    InvalidStateError
+        If a class refuses the state that the stream has for it.
+    LimitExceededError
+        If memory runs out.
+    """
+    try:
+        return unpickler.load()
+    except SafeSerialError:
+        raise
+    except MemoryError:
+        raise LimitExceededError("there is not enough memory to build this model") from None
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}"
+        raise InvalidStateError(
+            f"the installed libraries do not accept the model's state ({said[:300]})",
+            hint="the model may come from other library versions; see `safeserial inspect`",
+        ) from error

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""One JSON text for one value: deterministic writing, and reading that accepts nothing else.
+
+Floor 2.  The canonical form is ASCII, keys sorted, no spaces, no floats, integers within
++/-(2**53 - 1), at most 32 levels deep.  A reader decodes, encodes again and compares, so duplicate
+keys, other spellings of a number or a string, and trailing bytes are all one and the same refusal.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TypeAlias
+
+from safeserial.errors import CorruptArtifactError, LimitExceededError
+
+Json: TypeAlias = "None | bool | int | str | list[Json] | dict[str, Json]"
+
+MAX_INTEGER = 2**53 - 1
+MAX_DEPTH = 32
+
+
+def check_value(value: object, depth: int = 0) -> None:
+    """Refuse what the canonical form cannot carry.
+
+    Raises
+    ------
+    TypeError
+        On a float, a non-string key or any other type.
+    ValueError
+        On an integer beyond 2**53 - 1, text with lone surrogates, or nesting over 32 levels.
+    """
+    if depth > MAX_DEPTH:
+        raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
+    if value is None or isinstance(value, bool):
+        return
+    if isinstance(value, str):
+        value.encode()  # a lone surrogate has no UTF-8 form, so other languages cannot hold it
+    elif isinstance(value, int):
+        if abs(value) > MAX_INTEGER:
+            raise ValueError(f"integer beyond 2**53 - 1: {value.bit_length()} bits")
+    elif isinstance(value, list | tuple):
+        for item in value:
+            check_value(item, depth + 1)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str) or not key.isascii():
+                raise TypeError(f"keys must be ASCII strings, not {key!r}")
+            check_value(item, depth + 1)
+    else:
+        raise TypeError(f"{type(value).__name__} is not allowed")
+
+
+def encode(value: object) -> bytes:
+    """Return the canonical bytes of `value`, which :func:`check_value` must have accepted."""
+    check_value(value)
+    return json.dumps(
+        value, ensure_ascii=True, sort_keys=True, separators=(",", ":"), allow_nan=False
+    ).encode("ascii")
+
+
+def decode(data: bytes, *, what: str, limit: int) -> Json:
+    """Read canonical JSON.
+
+    Parameters
+    ----------
+    data : bytes
+        The text, exactly.
+    what : str
+        What is being read, for the error message.
+    limit : int
+        Largest accepted size in bytes.
+
+    Returns
+    -------
+    Json
+        The value.
+
+    Raises
+    ------
+    LimitExceededError
+        If `data` is longer than `limit`.
+    CorruptArtifactError
+        If it is not JSON, or not the canonical form of its value.
+    """
+    if len(data) > limit:
+        raise LimitExceededError(f"{what} is {len(data)} bytes; the limit is {limit}")
+    try:
+        value: Json = json.loads(data.decode("ascii"))
+        canonical = encode(value)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise CorruptArtifactError(
+            f"{what} is not canonical JSON: {type(error).__name__}"
+        ) from None
+    if canonical != data:
+        raise CorruptArtifactError(f"{what} is JSON, but not in the canonical form")
+    return value
