@@ -59,16 +59,14 @@ docstrings = Sybil(
 pytest_collect_file = (documents + docstrings).pytest()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the examples of a document back in order and on one worker.
-
-    The examples of a page build on each other; pytest-randomly has shuffled them by now, and
-    pytest-xdist deals out tests one by one unless they are of one group.
-    """
-    examples = [item for item in items if isinstance(item, SybilItem)]
-    if not examples:
-        return
-    for item in examples:
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Keep the examples of a document, which build on each other, on one worker of pytest-xdist."""
+    if isinstance(item, SybilItem):
         item.add_marker(pytest.mark.xdist_group(item.path.relative_to(ROOT).as_posix()))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the examples of a document, which pytest-randomly has shuffled by now, back in order."""
+    examples = [item for item in items if isinstance(item, SybilItem)]
     examples.sort(key=lambda item: (item.path, item.example.line))
     items[:] = [item for item in items if not isinstance(item, SybilItem)] + examples

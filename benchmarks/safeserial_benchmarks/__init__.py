@@ -1,2 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Benchmarks: time, size, memory and parity of model formats, on models of one's own."""
+"""Benchmarks: what signing and verifying cost beside plain pickle and joblib, on real models.
+
+``python -m safeserial_benchmarks`` runs them all; benchmarks/README.md says how to read the result.
+"""

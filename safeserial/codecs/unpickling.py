@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from safeserial.codecs import distributions
 from safeserial.errors import (
     EnvironmentMismatchError,
     ForbiddenOperationError,
@@ -69,8 +70,10 @@ class RestrictedUnpickler(pickle.Unpickler):
                 global_name=f"{module}.{qualname}",
                 hint="report this: the opcode verifier did not foresee it",
             )
-        stand_in = self._stand_ins.get(resolved)
-        return find_object(resolved) if stand_in is None else stand_in
+        if resolved in self._stand_ins:
+            return self._stand_ins[resolved]
+        found = find_object(resolved)
+        return distributions.stand_in(found) if distributions.is_distribution(resolved) else found
 
     def persistent_load(self, pid: Any) -> Any:
         """Return what an integer id stands for."""

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""scipy.stats distributions, rebuilt from the installed library instead of from a stream.
+
+Floor 5.  ``rv_generic.__setstate__`` runs ``exec`` on a template that is part of the state
+(scipy/stats/_distn_infrastructure.py, ``_attach_argparser_methods``), so a distribution's state from
+outside is never used: a model names one of SciPy's own distributions, and gets a new one of it.
+Frozen distributions, which a RandomizedSearchCV keeps, hold plain numbers beside it.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, Final
+
+from safeserial.errors import InvalidStateError
+from safeserial.policy import Name
+
+_MODULES: Final = frozenset({"scipy.stats._continuous_distns", "scipy.stats._discrete_distns"})
+
+
+def is_distribution(name: Name) -> bool:
+    """Say whether a resolved name is the class of one of SciPy's distributions."""
+    return name[0] in _MODULES and name[1].endswith("_gen")
+
+
+@functools.cache
+def stand_in(kind: type) -> type:
+    """Return a class whose instances become fresh distributions of `kind` when given any state.
+
+    Parameters
+    ----------
+    kind : type
+        Class of a distribution, for instance ``scipy.stats._continuous_distns.uniform_gen``.
+
+    Returns
+    -------
+    type
+        For the unpickler to make an instance of, in the place of `kind`.
+
+    Raises
+    ------
+    InvalidStateError
+        If scipy.stats has no distribution of this class.
+    """
+    import scipy.stats
+
+    own = [one for one in vars(scipy.stats).values() if type(one) is kind]
+    if not own:
+        raise InvalidStateError(f"scipy.stats has no distribution of class {kind.__qualname__}")
+    parameters = own[0]._updated_ctor_param()
+
+    def take_no_state(self: Any, state: object) -> None:
+        del state
+        vars(self).update(vars(kind(**parameters)))
+        self.__class__ = kind
+
+    return type(kind.__name__, (kind,), {"__setstate__": take_no_state, "__module__": __name__})

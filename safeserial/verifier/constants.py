@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Constants of a stream, decoded on demand exactly as the C unpickler would.
+
+Floor 4.  A constant is known by the offset of the opcode that pushes it.
+"""
+
+from __future__ import annotations
+
+import codecs
+import struct
+from typing import Any, Final
+
+from safeserial.verifier.opcodes import (
+    CODES,
+    FLOAT_LINE,
+    INT_LINE,
+    LONG_LINE,
+    STRING_LINE,
+    UNICODE_LINE,
+)
+from safeserial.verifier.values import RawValue, RuleBroken, Value
+
+_NONE: Final = CODES["NONE"]
+_U2: Final = struct.Struct("<H")
+_I4: Final = struct.Struct("<i")
+_U4: Final = struct.Struct("<I")
+_U8: Final = struct.Struct("<Q")
+_F8: Final = struct.Struct(">d")
+# Bytes of the length that stands after the opcode, and how the rest is to be read.
+_COUNTED: Final = {
+    "SHORT_BINUNICODE": (1, "text"),
+    "BINUNICODE": (4, "text"),
+    "BINUNICODE8": (8, "text"),
+    "SHORT_BINBYTES": (1, "bytes"),
+    "BINBYTES": (4, "bytes"),
+    "BINBYTES8": (8, "bytes"),
+    "BYTEARRAY8": (8, "bytearray"),
+    "SHORT_BINSTRING": (1, "latin1"),
+    "BINSTRING": (4, "latin1"),
+    "LONG1": (1, "int"),
+    "LONG4": (4, "int"),
+}
+COUNTED: Final = {CODES[name]: form for name, form in _COUNTED.items()}
+_LITERAL: Final = {_NONE: None, CODES["NEWTRUE"]: True, CODES["NEWFALSE"]: False}
+
+
+class Constants:
+    """Decoder of the constants of one stream.
+
+    Parameters
+    ----------
+    data : bytes or memoryview
+        The stream.
+    """
+
+    def __init__(self, data: bytes | memoryview) -> None:
+        self.data = data
+
+    def value(self, value: Value) -> Any:
+        """Return the Python object of a constant."""
+        if type(value) is not int:
+            raise RuleBroken("a constant is needed here")
+        data, code = self.data, self.data[value]
+        if code in COUNTED:
+            start, length = self.span(value)
+            return _decode(COUNTED[code][1], bytes(data[start : start + length]))
+        if code in _LITERAL:
+            return _LITERAL[code]
+        match chr(code):
+            case "K":
+                return data[value + 1]
+            case "M":
+                return _U2.unpack_from(data, value + 1)[0]
+            case "J":
+                return _I4.unpack_from(data, value + 1)[0]
+            case "G":
+                return _F8.unpack_from(data, value + 1)[0]
+        return self._line(chr(code), value)
+
+    def span(self, offset: int) -> tuple[int, int]:
+        """Return start and length of a counted constant."""
+        width = COUNTED[self.data[offset]][0]
+        if width == 1:
+            return offset + 2, self.data[offset + 1]
+        form = _U4 if width == 4 else _U8  # noqa: PLR2004
+        length: int = form.unpack_from(self.data, offset + 1)[0]
+        return offset + 1 + width, length
+
+    def _line(self, code: str, offset: int) -> Any:
+        if code == "I" and (match := INT_LINE.match(self.data, offset)):
+            digits = match[0][1:-1]
+            return digits == b"01" if digits in (b"00", b"01") else int(digits)
+        if code == "L" and (match := LONG_LINE.match(self.data, offset)):
+            return int(match[1])
+        if code == "F" and (match := FLOAT_LINE.match(self.data, offset)):
+            return float(match[1])
+        if code == "V" and (match := UNICODE_LINE.match(self.data, offset)):
+            return match[1].decode("raw-unicode-escape")
+        if code == "S" and (match := STRING_LINE.match(self.data, offset)):
+            return codecs.escape_decode(match[0][2:-2])[0].decode("latin1")
+        raise RuleBroken("a constant is needed here")
+
+    def is_none(self, value: Value) -> bool:
+        """Return whether a value is the constant None."""
+        return type(value) is int and self.data[value] == _NONE
+
+    def integer(self, value: Value) -> int:
+        """Return the int of a constant, never a bool."""
+        number = self.value(value)
+        if type(number) is not int:
+            raise RuleBroken("an integer is needed here")
+        return number
+
+    def text(self, value: Value) -> str:
+        """Return the str of a constant."""
+        text = self.value(value)
+        if type(text) is not str:
+            raise RuleBroken("a string is needed here")
+        return text
+
+    def raw_length(self, value: Value) -> int | None:
+        """Return the length of bytes (or a Python 2 string), None for anything else."""
+        if isinstance(value, RawValue):
+            return value.length
+        if type(value) is not int:
+            return None
+        code = self.data[value]
+        if code in COUNTED and COUNTED[code][1] in ("bytes", "bytearray", "latin1"):
+            return self.span(value)[1]
+        return len(self.value(value)) if code == CODES["STRING"] else None
+
+    def is_bytearray(self, value: Value) -> bool:
+        """Return whether a value is a bytearray constant, which numpy's states do not take."""
+        return type(value) is int and self.data[value] == CODES["BYTEARRAY8"]
+
+
+def _decode(form: str, raw: bytes) -> Any:
+    match form:
+        case "text":
+            return raw.decode("utf-8", "surrogatepass")
+        case "latin1":
+            return raw.decode("latin1")
+        case "int":
+            return int.from_bytes(raw, "little", signed=True)
+    return bytearray(raw) if form == "bytearray" else raw

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What one verification keeps account of across a stream and the streams inside it.
+
+Floor 4.  Names with the roles they were used in, arrays cut out of a joblib stream, and the budgets
+that the policy sets.  Nested streams share all of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from safeserial.errors import LimitExceededError
+from safeserial.policy import Name, Policy
+from safeserial.verifier.admitted import InlineArray
+from safeserial.verifier.hashing import KeyCosts
+from safeserial.verifier.values import Global, RuleBroken
+
+# The unpickler needs about this many times the bytes of an honest stream anyway.
+_NATURAL_INFLATION: Final = 16
+_STORABLE: Final = frozenset({"reference", "new", "call"})
+
+
+@dataclass
+class Sighting:
+    """How one name is used in the payload."""
+
+    written: Name
+    resolved: Name
+    listed: bool
+    offset: int
+    roles: set[str] = field(default_factory=set)
+
+
+class Context:
+    """Accounts of one verification.
+
+    Parameters
+    ----------
+    policy : Policy
+        The names and the limits.
+    joblib : bool
+        Whether arrays may stand inside the stream.
+    size : int
+        Bytes of the payload, decompressed.
+    """
+
+    def __init__(self, policy: Policy, *, joblib: bool, size: int) -> None:
+        self.allowlist = policy.allowlist
+        self.limits = policy.limits
+        self.joblib = joblib
+        self.keys = KeyCosts(policy.limits)
+        self.sightings: dict[tuple[Name, Name], Sighting] = {}
+        self.names: dict[Name, Name] = {}
+        self.arrays: list[InlineArray] = []
+        self.opcodes = 0
+        self._allocated = -_NATURAL_INFLATION * size
+
+    @property
+    def untrusted(self) -> tuple[str, ...]:
+        """Dotted names that are not on the allowlist, sorted."""
+        missing = (one for one in self.sightings.values() if not one.listed)
+        return tuple(sorted({f"{one.resolved[0]}.{one.resolved[1]}" for one in missing}))
+
+    def open_name(self, written: Name, renamed: Name, offset: int) -> Global:
+        """Return the global of a name that a stream gives.
+
+        Parameters
+        ----------
+        written : (str, str)
+            Module and qualified name as they stand in the stream.
+        renamed : (str, str)
+            The same after CPython's renaming for protocols 0 to 2.
+        offset : int
+            Where.
+
+        Returns
+        -------
+        Global
+            With its grant, None where the policy does not list it.
+        """
+        name = self.allowlist.resolve(*renamed)
+        grant = self.allowlist.find(name)
+        if self.names.setdefault(written, name) != name:
+            raise RuleBroken("one name stands for two things in this file")
+        if (written, name) not in self.sightings:
+            self.sightings[written, name] = Sighting(written, name, grant is not None, offset)
+        return Global(written, name, grant)
+
+    def use(self, target: Global, role: str) -> bool:
+        """Record that a name is used in a role.
+
+        Returns
+        -------
+        bool
+            False where the name is not listed at all: what comes of it is unknown.
+
+        Raises
+        ------
+        RuleBroken
+            If it is listed, but not for this role.
+        """
+        self.sightings[target.written, target.name].roles.add(role)
+        if target.grant is None:
+            return False
+        roles = target.grant.roles
+        if role not in roles and not (role == "reference" and roles & _STORABLE):
+            raise RuleBroken(f"it is listed as {', '.join(sorted(roles))}, not as {role}")
+        return True
+
+    def allocate(self, size: int) -> None:
+        """Account for memory that the unpickler will take."""
+        self._allocated += size
+        if self._allocated > self.limits.inflation:
+            raise LimitExceededError(
+                f"loading would take over {self.limits.inflation} bytes more than the file has"
+            )
+
+    def count_opcodes(self, number: int) -> None:
+        """Account for opcodes passed."""
+        self.opcodes += number
+        if self.opcodes > self.limits.opcodes:
+            raise LimitExceededError(f"more than {self.limits.opcodes} opcodes")

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What it costs to hash dict keys and set members, kept within the policy's limits.
+
+Floor 4.  A few hundred bytes can keep a process busy for hours while it only fills a dict: nested
+tuples whose hash is exponential, tuples so deep that hashing them overruns the C stack, and
+numbers chosen to have one hash.  Strings and small integers cannot be abused so; everything else
+is counted, and numbers are really hashed to see that they do not collide.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from safeserial.errors import LimitExceededError
+from safeserial.policy import Limits
+from safeserial.verifier.constants import COUNTED, Constants
+from safeserial.verifier.opcodes import EASY_KEYS, TEXT_KEYS, UNHASHABLE
+from safeserial.verifier.values import (
+    ArrayValue,
+    DictValue,
+    FrozenSetValue,
+    Global,
+    ListValue,
+    RawValue,
+    RuleBroken,
+    SetValue,
+    Tuple,
+    Value,
+    WrapperValue,
+)
+
+_MAX_DEPTH: Final = 16
+_MAX_WEIGHT: Final = 4096
+_MAX_NUMBER_BYTES: Final = 64
+_MAX_SAME_HASH: Final = 64
+_WORK_PER_KEY: Final = 100
+_OPAQUE_SHARE: Final = 10
+_LONG_TEXT: Final = 1024
+_FREE_EXPANSION: Final = 10_000_000
+_MUTABLE: Final = (ListValue, DictValue, SetValue, ArrayValue, WrapperValue)
+_OPAQUE: Final = object()
+
+
+class KeyCosts:
+    """Account of the hard keys of one payload.
+
+    Parameters
+    ----------
+    limits : Limits
+        Of the policy.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self._hard = 0
+        self._opaque = 0
+        self._work = 0
+        self._seen: set[Any] = set()
+        self._hashes: dict[int, int] = {}
+
+    def charge(self, key: Value, nests: Nests, constants: Constants) -> None:
+        """Account for one key, or refuse it."""
+        if type(key) is int:
+            code = constants.data[key]
+            if code in EASY_KEYS:
+                return
+            if code in TEXT_KEYS:
+                if code in COUNTED:
+                    self._add_work(constants.span(key)[1] >> 6)
+                return
+            if code in UNHASHABLE:
+                raise RuleBroken("a bytearray cannot be a key")
+        depth, weight = nests.measure(key)
+        if depth > _MAX_DEPTH or weight > _MAX_WEIGHT:
+            raise RuleBroken("a key is nested too deeply")
+        self._hard += 1
+        if self._hard > self.limits.hard_keys:
+            raise LimitExceededError(
+                f"more than {self.limits.hard_keys} keys are neither strings nor small integers"
+            )
+        self._add_work(weight)
+        self._watch(_plain(key, constants))
+
+    def _add_work(self, work: int) -> None:
+        self._work += work
+        if self._work > _WORK_PER_KEY * self.limits.hard_keys:
+            raise LimitExceededError("hashing and comparing the keys would take too long")
+
+    def _watch(self, key: Any) -> None:
+        if key is _OPAQUE:
+            self._opaque += 1
+            if self._opaque > max(1, self.limits.hard_keys // _OPAQUE_SHARE):
+                raise LimitExceededError("too many keys are objects whose hash is not known here")
+            return
+        if key in self._seen:
+            return
+        self._seen.add(key)
+        digest = hash(key)
+        same = self._hashes.get(digest, 0) + 1
+        self._hashes[digest] = same
+        if same > _MAX_SAME_HASH:
+            raise LimitExceededError("the keys were chosen so that their hashes collide")
+
+
+class Nests:
+    """Depth and expanded size of tuples that hold tuples, in one stream.
+
+    Parameters
+    ----------
+    limits : Limits
+        Of the policy.
+    size : int
+        Bytes of the stream: nothing honest expands beyond them by much.
+    """
+
+    def __init__(self, limits: Limits, size: int) -> None:
+        self._nesting = limits.nesting
+        self._weight = _FREE_EXPANSION + size
+        # The tuple is kept beside its figures so that its id is not given to another.
+        self._known: dict[int, tuple[Tuple, int, int]] = {}
+
+    def measure(self, value: Value) -> tuple[int, int]:
+        """Return depth and number of nodes of a value, as hashing or comparing would walk it."""
+        if type(value) is tuple:
+            known = self._known.get(id(value))
+            return known[1:] if known is not None else (1, 1 + len(value))
+        if isinstance(value, FrozenSetValue):
+            return value.depth, value.weight
+        return 0, 1
+
+    def note(self, value: Tuple) -> None:
+        """Measure a new tuple of which some item is a tuple or a frozenset."""
+        figures = [self.measure(item) for item in value]
+        depth = 1 + max(depth for depth, _ in figures)
+        weight = 1 + sum(weight for _, weight in figures)
+        if depth > self._nesting:
+            raise LimitExceededError(f"tuples are nested more than {self._nesting} deep")
+        if weight > self._weight:
+            raise LimitExceededError("tuples that hold each other expand without bound")
+        self._known[id(value)] = (value, depth, weight)
+
+    def frozenset(self, items: list[Value]) -> FrozenSetValue:
+        """Return a frozenset of these members, measured."""
+        figures = [self.measure(item) for item in items]
+        depth = 1 + max((depth for depth, _ in figures), default=0)
+        weight = 1 + sum(weight for _, weight in figures)
+        if depth > self._nesting or weight > self._weight:
+            raise LimitExceededError("sets that hold each other expand without bound")
+        return FrozenSetValue(depth, weight)
+
+
+def _plain(key: Value, constants: Constants) -> Any:
+    """Return the key as a Python object, or a mark where it is not made of constants only."""
+    if type(key) is tuple:
+        items = tuple(_plain(item, constants) for item in key)
+        return _OPAQUE if any(item is _OPAQUE for item in items) else items
+    if isinstance(key, _MUTABLE) or (isinstance(key, RawValue) and key.buffer):
+        raise RuleBroken("a container or an array cannot be a key")
+    if type(key) is not int:
+        # Names and functions hash by address, which a file cannot choose.
+        return repr(key.written) if isinstance(key, Global) else _OPAQUE
+    code = constants.data[key]
+    if code in UNHASHABLE:
+        raise RuleBroken("a bytearray cannot be a key")
+    if code in COUNTED:
+        length = constants.span(key)[1]
+        if length > (_LONG_TEXT if code in TEXT_KEYS else 255):
+            return _OPAQUE
+        if COUNTED[code][1] == "int" and length > _MAX_NUMBER_BYTES:
+            raise RuleBroken("a number of more than 512 bits cannot be a key")
+    return constants.value(key)
