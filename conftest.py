@@ -59,14 +59,23 @@ docstrings = Sybil(
 pytest_collect_file = (documents + docstrings).pytest()
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Keep the examples of a document, which build on each other, on one worker of pytest-xdist."""
-    if isinstance(item, SybilItem):
-        item.add_marker(pytest.mark.xdist_group(item.path.relative_to(ROOT).as_posix()))
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the examples of a document, which pytest-randomly has shuffled by now, back in order."""
     examples = [item for item in items if isinstance(item, SybilItem)]
     examples.sort(key=lambda item: (item.path, item.example.line))
     items[:] = [item for item in items if not isinstance(item, SybilItem)] + examples
+
+
+@pytest.hookimpl(optionalhook=True)  # pytest-xdist need not be there
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Deal out tests one by one, but the examples of a document all to one worker."""
+    if config.getoption("dist") != "load":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            document, _, example = nodeid.partition("::")
+            return document if example.startswith("line:") else nodeid
+
+    return Scheduling(config, log)

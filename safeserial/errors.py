@@ -146,6 +146,8 @@ class DigestMismatchError(VerificationError):
 class PolicyError(SafeSerialError):
     """The file is what it claims to be, and the policy does not accept it."""
 
+    hint = "change the policy only if you know why it says no: see the reference page of Policy"
+
 
 class UntrustedTypesError(PolicyError):
     """The payload names globals that are not on the allowlist.
@@ -224,6 +226,8 @@ class EnvironmentMismatchError(PolicyError):
 class KeyringError(SafeSerialError):
     """The keyring cannot be read, written or used."""
 
+    hint = "a keyring is made with: safeserial keys new; its file is never edited by hand"
+
 
 class KeyNotFoundError(KeyringError):
     """The keyring has no such key (or no active one)."""
@@ -244,6 +248,8 @@ class ConversionError(SafeSerialError):
 class UnsupportedModelError(ConversionError):
     """There is no exact way to write this model in that format."""
 
+    hint = "choose another format, or a model that it can hold"
+
 
 class ParityError(ConversionError):
     """The converted model does not predict what the original predicts.
@@ -253,6 +259,8 @@ class ParityError(ConversionError):
     max_difference : float
         The largest difference seen.
     """
+
+    hint = "do not use the converted model; raise the tolerance only if the difference is harmless"
 
     def __init__(
         self, message: str, *, max_difference: float = float("nan"), hint: str | None = None
@@ -268,17 +276,25 @@ class StoreError(SafeSerialError):
 class EntryNotFoundError(StoreError):
     """The store has no such model, version or alias."""
 
+    hint = "`safeserial store list` shows what there is"
+
 
 class VersionConflictError(StoreError):
     """Somebody else changed the entry in between."""
+
+    hint = "read the entry again and repeat the change if it still makes sense"
 
 
 class RollbackError(StoreError):
     """The store shows an older state than one already seen."""
 
+    hint = "somebody put an old copy in place of the store; compare it with a backup"
+
 
 class MigrationNeededError(StoreError):
     """The store's schema is of another version."""
+
+    hint = "upgrade the store with: safeserial store migrate"
 
 
 class MissingExtraError(SafeSerialError, ImportError):

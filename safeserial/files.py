@@ -299,7 +299,10 @@ def _sync_folder(folder: Path) -> None:
     """Make the new name itself durable."""
     if os.name != "posix":
         return
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    except PermissionError:
+        return  # a folder one may write but not list; the file itself stands, and is synced
     try:
         os.fsync(descriptor)
     finally:

@@ -13,7 +13,7 @@ import datetime
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 import msgspec
 
@@ -60,6 +60,16 @@ class KeyEntry:
     not_before: datetime.datetime | None = None
     not_after: datetime.datetime | None = None
     reason: str = ""
+
+    def __post_init__(self) -> None:
+        if self.state not in get_args(State):
+            raise KeyringError(f"a key is {', '.join(get_args(State))}; not {self.state!r}"[:120])
+        for date in (self.not_before, self.not_after):
+            if date is not None and not _is_exact(date):
+                raise KeyringError(
+                    f"the dates of key {self.key_id} need a time zone",
+                    hint="for instance datetime(2027, 1, 1, tzinfo=datetime.UTC)",
+                )
 
     @property
     def key_id(self) -> str:
@@ -375,8 +385,8 @@ class Keyring:
                 KeyEntry(
                     key=HmacKey.from_text(one.key),
                     state=one.state,
-                    not_before=_aware(one.not_before, where),
-                    not_after=_aware(one.not_after, where),
+                    not_before=one.not_before,
+                    not_after=one.not_after,
                     reason=one.reason,
                 )
                 for one in stored.keys
@@ -403,10 +413,13 @@ class Keyring:
         return f"<Keyring {self.serial}: {keys or 'empty'}>"
 
 
-def _aware(moment: datetime.datetime | None, where: str) -> datetime.datetime | None:
-    if moment is not None and moment.tzinfo is None:
-        raise KeyringError(f"{where}: a date has no time zone")
-    return moment
+def _is_exact(moment: datetime.datetime) -> bool:
+    """Say whether a moment can be held against any other one."""
+    try:
+        moment.astimezone(datetime.UTC)
+    except OverflowError:  # the first or last day of the calendar, elsewhere in the world
+        return False
+    return moment.utcoffset() is not None
 
 
 def _text(moment: datetime.datetime) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import re
+from pathlib import PurePosixPath
 from typing import Any, Final
 
 import msgspec
@@ -21,8 +22,10 @@ SCHEMA: Final = "safeserial/manifest/v1"
 MAX_MANIFEST_BYTES: Final = 16 * 2**20
 MAX_MEMBERS: Final = 1000
 MAX_TOTAL_SIZE: Final = 2**47  # 128 TiB: far over any model, far under where sums overflow
-_PATH: Final = re.compile(r"payload(/[A-Za-z0-9_][A-Za-z0-9._-]{0,99}){1,4}\Z")
-_CREATED: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\Z", re.ASCII)
+_PATH: Final = re.compile(r"payload(/[A-Za-z0-9_]([A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?){1,4}\Z")
+_CREATED: Final = re.compile(
+    r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d:[0-5]\dZ\Z", re.ASCII
+)
 _CRC32: Final = re.compile(r"[0-9a-f]{8}\Z")
 
 
@@ -202,6 +205,9 @@ def _check(manifest: Manifest) -> None:
         if member.size < 0 or not _CRC32.match(member.crc32):
             raise CorruptArtifactError(f"size or checksum of {member.path!r} out of range")
         Digest.parse(member.digest)
+    for path in seen:
+        if any(str(folder) in seen for folder in PurePosixPath(path).parents):
+            raise CorruptArtifactError(f"{path!r} would stand inside another member")
     if manifest.payload_size > MAX_TOTAL_SIZE:
         raise LimitExceededError("the payload would be over 128 TiB")
     try:

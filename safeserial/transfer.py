@@ -45,7 +45,10 @@ def private_memory(size: int) -> memoryview:
     if size < _MAPPED_FROM:
         return memoryview(bytearray(size))
     try:
-        mapping = mmap.mmap(-1, size)
+        if hasattr(mmap, "MAP_PRIVATE"):  # the default would be shared with forked processes
+            mapping = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        else:
+            mapping = mmap.mmap(-1, size)
     except (OSError, OverflowError) as error:
         raise MemoryError(f"cannot reserve {size} bytes") from error
     if hasattr(mmap, "MADV_HUGEPAGE"):

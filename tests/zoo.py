@@ -36,8 +36,17 @@ from sklearn.utils import all_estimators
 Data = tuple[Any, Any]
 
 _ROWS = 48
-_TEXTS = "the cat sat|on the mat|a dog barked|at the cat|the dog sat on a cat|mat".split("|") * 8
-_RECORDS = [{"colour": word, "size": float(i)} for i, word in enumerate("red blue red green".split())]
+_TEXTS = [
+    "the cat sat",
+    "on the mat",
+    "a dog barked",
+    "at the cat",
+    "the dog sat on a cat",
+    "mat",
+] * 8
+_RECORDS = [
+    {"colour": word, "size": float(i)} for i, word in enumerate(["red", "blue", "red", "green"])
+]
 
 
 def _numbers() -> Any:
@@ -99,9 +108,9 @@ def _unlabelled() -> Data:
 
 
 def _with_gaps() -> Data:
-    X = _numbers()
-    X[::5, 1] = np.nan
-    return X, _classes()
+    numbers = _numbers()
+    numbers[::5, 1] = np.nan
+    return numbers, _classes()
 
 
 def _texts() -> Data:
@@ -338,7 +347,7 @@ def names() -> list[str]:
     return sorted([*_estimators(), *extras()])
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def fitted(name: str) -> tuple[Any, Any]:
     """Return one fitted model and the data it was fitted on.
 
@@ -355,12 +364,12 @@ def fitted(name: str) -> tuple[Any, Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if name in extras():
-            model, (X, y) = extras()[name]()
+            model, (data, target) = extras()[name]()
         else:
-            model, (X, y) = _construct(name), _data(name)
+            model, (data, target) = _construct(name), _data(name)
         if "random_state" in model.get_params(deep=False):
             model.set_params(random_state=0)
-        return (model.fit(X) if y is None else model.fit(X, y)), X
+        return (model.fit(data) if target is None else model.fit(data, target)), data
 
 
 def fitted_estimators() -> Iterator[tuple[str, Any, Any]]:
@@ -386,4 +395,3 @@ def _data(name: str) -> Data:
     if issubclass(kind, RegressorMixin):
         return _regression()
     return (_blobs(), None) if issubclass(kind, ClusterMixin) else _classification()
-

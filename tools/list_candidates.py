@@ -107,18 +107,21 @@ def hooks_of(cls: type) -> dict[str, str]:
 
 
 def modules_of(library: str) -> Iterator[types.ModuleType]:
-    """Import and yield the modules of a library, without its tests; skip what cannot be imported."""
+    """Import and yield the modules of a library, without its tests; name those that fail."""
     pending = [library]
     while pending:
         name = pending.pop()
         try:
             module = importlib.import_module(name)
-        except (Exception, SystemExit):  # noqa: BLE001 - any library may fail in any way
+        except (ImportError, AttributeError, OSError, RuntimeError, TypeError, ValueError) as error:
+            print(f"skipped {name}: {error}", file=sys.stderr)
             continue
         yield module
-        for entry in pkgutil.iter_modules(getattr(module, "__path__", ())):
-            if entry.name not in _NEVER_WALKED:
-                pending.append(f"{name}.{entry.name}")
+        pending += [
+            f"{name}.{entry.name}"
+            for entry in pkgutil.iter_modules(getattr(module, "__path__", ()))
+            if entry.name not in _NEVER_WALKED
+        ]
 
 
 def candidates(library: str, *, functions: bool = False) -> list[Candidate]:
@@ -147,7 +150,9 @@ def candidates(library: str, *, functions: bool = False) -> list[Candidate]:
             if name is None or name[0].partition(".")[0] != library:
                 continue
             grant = allowlist.find(name)
-            listed = "" if grant is None else f"{' '.join(sorted(grant.roles))} {grant.rule}".strip()
+            listed = (
+                "" if grant is None else f"{' '.join(sorted(grant.roles))} {grant.rule}".strip()
+            )
             is_class = isinstance(value, type)
             found[name] = Candidate(
                 *name,

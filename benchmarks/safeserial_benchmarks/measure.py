@@ -55,7 +55,7 @@ class Row:
         Model, or kind of process, that was measured.
     contender : str
         What was run.
-    unit : {"s", "bytes"}
+    unit : {"s", "bytes", "count"}
         Of `value`.
     value : Spread, optional
         What was measured; None if it failed.

@@ -52,7 +52,7 @@ def run(payload_bytes: int, folder: Path, note: Note) -> list[Row]:
             rows.append(_child(verb, contender, payload_bytes, folder))
     for path in folder.iterdir():
         path.unlink()
-    return rows
+    return sorted(rows, key=lambda row: row.subject)
 
 
 def _child(verb: str, contender: str, payload_bytes: int, folder: Path) -> Row:

@@ -33,7 +33,7 @@ def describe(model: Any) -> ModelFacts:
     count = _plain(_attribute(model, "n_features_in_"))
     return ModelFacts(
         class_name=f"{kind.__module__}.{kind.__qualname__}",
-        n_features=count if type(count) is int else None,
+        n_features=count if type(count) is int and 0 <= count <= MAX_INTEGER else None,
         feature_names=_names(_attribute(model, "feature_names_in_")),
         classes=_labels(_attribute(model, "classes_")),
     )

@@ -95,7 +95,7 @@ class Report:
             "manifest": None if self.manifest is None else msgspec.to_builtins(self.manifest),
             "globals": [
                 {
-                    "name": ".".join(one.name),
+                    "name": ".".join(one.written),
                     "resolved": ".".join(one.resolved),
                     "roles": sorted(one.roles),
                     "offset": one.offset,

@@ -8,6 +8,7 @@ a second thread hashes them; front and tail follow.
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
@@ -177,7 +178,7 @@ def _draft(model: Any, keyring: Keyring | None, order: _Order) -> _Draft:
         model=describe(model),
         globals=names,
         created=created,
-        metadata=dict(order.metadata or {}),
+        metadata=_plain(order.metadata),
         name=order.name,
         version=order.version,
     )
@@ -192,13 +193,20 @@ def _check(order: _Order) -> None:
             continue
         if not isinstance(word, str) or not 0 < len(word) <= MAX_WORD or not word.isprintable():
             raise PolicyError(f"{what} is 1 to {MAX_WORD} printable characters")
+    _plain(order.metadata)
+
+
+def _plain(metadata: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return metadata in plain types, as a reader of the manifest will see it."""
     try:
-        strictjson.check_value(dict(order.metadata or {}))
+        text = strictjson.encode({"metadata": dict(metadata or {})})
     except (TypeError, ValueError) as error:
         raise PolicyError(
             f"metadata cannot be signed: {error}",
             hint="metadata is JSON with ASCII keys and without floats: write 0.93 as '0.93'",
         ) from None
+    plain: dict[str, Any] = json.loads(text)["metadata"]
+    return plain
 
 
 def _globals(format_name: str, encoded: Encoded) -> tuple[str, ...]:

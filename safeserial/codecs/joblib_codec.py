@@ -94,7 +94,7 @@ class JoblibCodec:
 def _array(inline: InlineArray, admitted: Admitted) -> Any:
     import numpy as np
 
-    if inline.dtype.code == "O":
+    if inline.dtype.code.startswith("O"):
         nested = unpickling.load(
             unpickling.RestrictedUnpickler(inline.data, admitted.names, persistent=_none)
         )

@@ -132,7 +132,7 @@ def load(unpickler: RestrictedUnpickler) -> Any:
     """
     try:
         return unpickler.load()
-    except SafeSerialError:
+    except (SafeSerialError, Warning):  # a warning is raised only where the caller asked for that
         raise
     except MemoryError:
         raise LimitExceededError("there is not enough memory to build this model") from None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Rules of NumPy: a dtype's state is the one NumPy writes, and an array has as many bytes as it says.
+"""NumPy states: a dtype is what its code says, and an array has the bytes that its shape needs.
 
 Floor 4.  A dtype that claims to hold no objects while it does, or a field that lies outside its
 element, corrupts memory while the unpickler runs; no check after loading could see it.
@@ -32,7 +32,9 @@ _PLAIN: Final = {
     **{"c8": 8, "c16": 16, "c24": 24, "c32": 32},
 }
 _CODE: Final = re.compile(r"O8?|[Mm]8|[SUV](?:0|[1-9][0-9]{0,9})")
-_UNITS: Final = frozenset("Y M W D h m s ms us ns ps fs as generic".split())
+_UNITS: Final = frozenset(
+    ["Y", "M", "W", "D", "h", "m", "s", "ms", "us", "ns", "ps", "fs", "as", "generic"]
+)
 _OBJECT_FLAGS: Final = 63
 _UNICODE_FLAGS: Final = 8
 _STRUCT_FLAG: Final = 16
@@ -47,7 +49,7 @@ def make_dtype(arguments: Tuple, constants: Constants) -> DTypeValue:
 
     Without the copy BUILD would change a dtype that the whole process shares.
     """
-    if len(arguments) != 3:  # noqa: PLR2004
+    if len(arguments) != 3:
         raise RuleBroken("numpy.dtype takes a code, False and True")
     code = constants.text(arguments[0])
     if code not in _PLAIN and not _CODE.fullmatch(code):
@@ -105,11 +107,11 @@ def _scalar_size(dtype: DTypeValue, state: Tuple, constants: Constants) -> tuple
 
 def _unit(state: Tuple, constants: Constants) -> str:
     metadata = state[-1]
-    if len(state) != _METADATA_STATE or type(metadata) is not tuple or len(metadata) != 2:  # noqa: PLR2004
+    if len(state) != _METADATA_STATE or type(metadata) is not tuple or len(metadata) != 2:
         raise RuleBroken("a date's dtype needs its unit")
     extra, unit = metadata
     empty = constants.is_none(extra) or (isinstance(extra, DictValue) and extra.count == 0)
-    if not empty or type(unit) is not tuple or len(unit) != 4:  # noqa: PLR2004
+    if not empty or type(unit) is not tuple or len(unit) != 4:
         raise RuleBroken("a date's dtype needs its unit")
     if constants.raw_length(unit[0]) is None:
         name = constants.text(unit[0])
@@ -117,7 +119,11 @@ def _unit(state: Tuple, constants: Constants) -> str:
         raw = constants.value(unit[0])
         name = raw if isinstance(raw, str) else raw.decode("ascii")
     number, denominator, event = (constants.integer(part) for part in unit[1:])
-    if name not in _UNITS or not 1 <= number < 2**31 or (denominator, event) != (1, 1):
+    if (
+        name not in (*_UNITS, "generic")
+        or not 1 <= number < 2**31
+        or (denominator, event) != (1, 1)
+    ):
         raise RuleBroken("a date's dtype needs its unit")
     return name if number == 1 else f"{number}{name}"
 
@@ -149,11 +155,9 @@ def _build_void(dtype: DTypeValue, state: Tuple, constants: Constants) -> None:
     dtype.known = DType(dtype.code, "|", size, fields)
 
 
-def _subarray(
-    dtype: DTypeValue, state: Tuple, size: int, constants: Constants
-) -> tuple[int, int]:
+def _subarray(dtype: DTypeValue, state: Tuple, size: int, constants: Constants) -> tuple[int, int]:
     sub = state[2]
-    if type(sub) is not tuple or len(sub) != 2 or not all(map(constants.is_none, state[3:5])):  # noqa: PLR2004
+    if type(sub) is not tuple or len(sub) != 2 or not all(map(constants.is_none, state[3:5])):
         raise RuleBroken("a subarray dtype has an element dtype and a shape")
     base = ready(sub[0])
     count = product(read_shape(sub[1], constants))
@@ -173,7 +177,7 @@ def _fields(
     found: dict[str, tuple[DType, int]] = {}
     flags, alignment = _STRUCT_FLAG, 1
     for key, entry in table.pairs[:_MAX_FIELDS]:
-        if type(entry) is not tuple or len(entry) != 2:  # noqa: PLR2004
+        if type(entry) is not tuple or len(entry) != 2:
             raise RuleBroken("a field is a dtype and an offset")
         part, offset = ready(entry[0]), constants.integer(entry[1])
         if part.has_objects or part.known is None:
@@ -183,8 +187,10 @@ def _fields(
         found[constants.text(key)] = (part.known, offset)
         flags |= part.flags
         alignment = max(alignment, part.align)
-    if len(set(order)) != len(order) or sorted(order) != sorted(found) or len(table.pairs) != len(
-        order
+    if (
+        len(set(order)) != len(order)
+        or sorted(order) != sorted(found)
+        or len(table.pairs) != len(order)
     ):
         raise RuleBroken("a structured dtype's names are not those of its fields")
     return tuple((name, *found[name]) for name in order), flags, alignment
@@ -239,12 +245,10 @@ def build_array(array: ArrayValue, state: Value, constants: Constants) -> None:
         if not isinstance(data, ListValue) or data.count != product(shape):
             raise RuleBroken("an array of objects needs a list of as many")
     else:
-        if constants.is_bytearray(data):
-            raise RuleBroken("an array's state holds bytes")
-        check_raw(dtype, product(shape), constants.raw_length(data))
+        check_raw(dtype, product(shape), constants.bytes_length(data))
     if array.masked:
         if dtype.known is None or dtype.known.fields or dtype.base is not None:
             raise RuleBroken("masked arrays of structured dtypes are not accepted")
-        if constants.raw_length(state[5]) != product(shape) or constants.is_bytearray(state[5]):
+        if constants.bytes_length(state[5]) != product(shape):
             raise RuleBroken("a mask's bytes do not fit its shape")
     array.built, array.dtype, array.shape = True, dtype, shape

@@ -58,6 +58,8 @@ class Constants:
 
     def value(self, value: Value) -> Any:
         """Return the Python object of a constant."""
+        if isinstance(value, RawValue) and value.content is not None:
+            return value.content
         if type(value) is not int:
             raise RuleBroken("a constant is needed here")
         data, code = self.data, self.data[value]
@@ -82,7 +84,7 @@ class Constants:
         width = COUNTED[self.data[offset]][0]
         if width == 1:
             return offset + 2, self.data[offset + 1]
-        form = _U4 if width == 4 else _U8  # noqa: PLR2004
+        form = _U4 if width == 4 else _U8
         length: int = form.unpack_from(self.data, offset + 1)[0]
         return offset + 1 + width, length
 
@@ -129,9 +131,11 @@ class Constants:
             return self.span(value)[1]
         return len(self.value(value)) if code == CODES["STRING"] else None
 
-    def is_bytearray(self, value: Value) -> bool:
-        """Return whether a value is a bytearray constant, which numpy's states do not take."""
-        return type(value) is int and self.data[value] == CODES["BYTEARRAY8"]
+    def bytes_length(self, value: Value) -> int | None:
+        """Return the length of bytes proper, which is what NumPy's states take."""
+        buffer = isinstance(value, RawValue) and value.buffer
+        mutable = type(value) is int and self.data[value] == CODES["BYTEARRAY8"]
+        return None if buffer or mutable else self.raw_length(value)
 
 
 def _decode(form: str, raw: bytes) -> Any:

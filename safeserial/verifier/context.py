@@ -53,6 +53,7 @@ class Context:
         self.sightings: dict[tuple[Name, Name], Sighting] = {}
         self.names: dict[Name, Name] = {}
         self.arrays: list[InlineArray] = []
+        self.builds: set[Name] = set()
         self.opcodes = 0
         self._allocated = -_NATURAL_INFLATION * size
 
@@ -62,7 +63,9 @@ class Context:
         missing = (one for one in self.sightings.values() if not one.listed)
         return tuple(sorted({f"{one.resolved[0]}.{one.resolved[1]}" for one in missing}))
 
-    def open_name(self, written: Name, renamed: Name, offset: int) -> Global:
+    def open_name(
+        self, written: Name, renamed: Name, offset: int, *, known: frozenset[Name]
+    ) -> Global:
         """Return the global of a name that a stream gives.
 
         Parameters
@@ -73,6 +76,8 @@ class Context:
             The same after CPython's renaming for protocols 0 to 2.
         offset : int
             Where.
+        known : frozenset of (str, str)
+            Names that the verifier itself answers for.
 
         Returns
         -------
@@ -84,7 +89,9 @@ class Context:
         if self.names.setdefault(written, name) != name:
             raise RuleBroken("one name stands for two things in this file")
         if (written, name) not in self.sightings:
-            self.sightings[written, name] = Sighting(written, name, grant is not None, offset)
+            self.sightings[written, name] = Sighting(
+                written, name, grant is not None or name in known, offset
+            )
         return Global(written, name, grant)
 
     def use(self, target: Global, role: str) -> bool:

@@ -20,6 +20,7 @@ from safeserial.verifier.values import (
     DictValue,
     FrozenSetValue,
     Global,
+    Instance,
     ListValue,
     RawValue,
     RuleBroken,
@@ -38,6 +39,7 @@ _OPAQUE_SHARE: Final = 10
 _LONG_TEXT: Final = 1024
 _FREE_EXPANSION: Final = 10_000_000
 _MUTABLE: Final = (ListValue, DictValue, SetValue, ArrayValue, WrapperValue)
+_MEASURED: Final = frozenset({tuple, FrozenSetValue, Instance})
 _OPAQUE: Final = object()
 
 
@@ -111,9 +113,12 @@ class Nests:
         Of the policy.
     size : int
         Bytes of the stream: nothing honest expands beyond them by much.
+    nested : bool, default=False
+        Whether the stream stands inside another.
     """
 
-    def __init__(self, limits: Limits, size: int) -> None:
+    def __init__(self, limits: Limits, size: int, *, nested: bool = False) -> None:
+        self.nested = nested
         self._nesting = limits.nesting
         self._weight = _FREE_EXPANSION + size
         # The tuple is kept beside its figures so that its id is not given to another.
@@ -124,15 +129,20 @@ class Nests:
         if type(value) is tuple:
             known = self._known.get(id(value))
             return known[1:] if known is not None else (1, 1 + len(value))
-        if isinstance(value, FrozenSetValue):
+        if isinstance(value, FrozenSetValue | Instance):
             return value.depth, value.weight
         return 0, 1
 
     def note(self, value: Tuple) -> None:
         """Measure a new tuple of which some item is a tuple or a frozenset."""
-        figures = [self.measure(item) for item in value]
-        depth = 1 + max(depth for depth, _ in figures)
-        weight = 1 + sum(weight for _, weight in figures)
+        depth, weight = 1, 1
+        for item in value:
+            if type(item) in _MEASURED:
+                below, expanded = self.measure(item)
+                depth = max(depth, below + 1)
+                weight += expanded
+            else:
+                weight += 1
         if depth > self._nesting:
             raise LimitExceededError(f"tuples are nested more than {self._nesting} deep")
         if weight > self._weight:

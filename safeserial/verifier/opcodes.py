@@ -140,15 +140,17 @@ EASY_KEYS: Final = frozenset(
 # Long ones cost their length when they are compared with an equal key.
 TEXT_KEYS: Final = frozenset(
     CODES[name]
-    for name in ("BINUNICODE", "BINUNICODE8", "UNICODE", "BINBYTES", "BINBYTES8")
-    + ("STRING", "BINSTRING")
+    for name in (
+        *("BINUNICODE", "BINUNICODE8", "UNICODE", "BINBYTES", "BINBYTES8"),
+        *("STRING", "BINSTRING"),
+    )
 )
 UNHASHABLE: Final = frozenset({CODES["BYTEARRAY8"]})
 
 # Lines of protocols 0 and 1, the opcode included.
 MAX_DIGITS: Final = 4300
 INT_LINE: Final = re.compile(rb"I(?:0[01]|0|-?[1-9][0-9]{0,18})\n")
-LONG_LINE: Final = re.compile(rb"L(0|-?[1-9][0-9]{0,4299})L?\n")
+LONG_LINE: Final = re.compile(rb"L(0|-?[1-9][0-9]{0,4299})L\n")
 FLOAT_LINE: Final = re.compile(
     rb"F(-?(?:[0-9]{1,24}(?:\.[0-9]{1,24})?(?:e[+-]?[0-9]{1,3})?|inf)|nan)\n"
 )
@@ -167,13 +169,15 @@ NAME: Final = re.compile(r"[A-Za-z_0-9.<>]{1,1000}")
 
 # Batches of "short string, MEMOIZE" and of "short string, MEMOIZE, small constant": most of a
 # vocabulary.  The regex engine checks a thousand items in one step.
-_FRAME = rb"(?:\x95.{8})?"
-_TEXT = rb"\x8c((?:" + b"|".join(
-    re.escape(bytes([n])) + (b".{%d}" % n if n else b"") for n in range(256)
-) + rb"))"
+_TEXT = (
+    rb"\x8c((?:"
+    + b"|".join(re.escape(bytes([n])) + (b".{%d}" % n if n else b"") for n in range(256))
+    + rb"))"
+)
 _PLAIN_TEXT = _TEXT.replace(b"((?:", b"(?:(?:")
 _SMALL = rb"(?:K.|M..|J.{4}|G.{8})"
 PAIR: Final = re.compile(_TEXT + rb"\x94" + _SMALL, re.DOTALL)
 PAIRS: Final = re.compile(rb"(?:" + _PLAIN_TEXT + rb"\x94" + _SMALL + rb")++", re.DOTALL)
 ITEM: Final = re.compile(_TEXT + rb"\x94", re.DOTALL)
+PARTED_PAIR: Final = re.compile(rb"(" + _PLAIN_TEXT + rb"\x94)\x95.{8}" + _SMALL, re.DOTALL)
 ITEMS: Final = re.compile(rb"(?:" + _PLAIN_TEXT + rb"\x94)++", re.DOTALL)

@@ -41,7 +41,7 @@ class Global:
 class Instance:
     """What a permitted call or ``__new__`` returns."""
 
-    __slots__ = ("buildable", "built", "name", "rule", "shape")
+    __slots__ = ("buildable", "built", "depth", "name", "rule", "shape", "weight")
 
     def __init__(self, name: Name, grant: Grant, *, buildable: bool | None = None) -> None:
         self.name = name
@@ -49,6 +49,9 @@ class Instance:
         self.buildable = "build" in grant.roles if buildable is None else buildable
         self.built = False
         self.shape = container_shape(name, grant)
+        # What hashing it may cost, should its class hash what it was made of.
+        self.depth = 0
+        self.weight = 1
 
 
 class Unknown:
@@ -106,12 +109,16 @@ class FrozenSetValue:
 
 
 class RawValue:
-    """Bytes that are not a constant: a buffer, or what ``_codecs.encode`` returns."""
+    """Bytes that are not a constant: a buffer, or what ``_codecs.encode`` returns.
 
-    __slots__ = ("buffer", "length")
+    `content` is None where they are too many to keep.
+    """
 
-    def __init__(self, length: int, *, buffer: bool = False) -> None:
+    __slots__ = ("buffer", "content", "length")
+
+    def __init__(self, length: int, *, content: bytes | None = None, buffer: bool = False) -> None:
         self.length = length
+        self.content = content
         self.buffer = buffer
 
 
@@ -156,8 +163,8 @@ class Run:
 
     __slots__ = ("base", "end", "pairs", "start")
 
-    def __init__(self, base: int, start: int, end: int, *, pairs: bool) -> None:
-        self.base = base
+    def __init__(self, start: int, end: int, *, pairs: bool) -> None:
+        self.base = 0
         self.start = start
         self.end = end
         self.pairs = pairs
@@ -185,4 +192,4 @@ def container_shape(name: Name, grant: Grant) -> str:
     if grant.rule == "container":
         return "ms"
     # A name that the user trusts with everything may also be filled.
-    return "ms" if not grant.rule and len(grant.roles) == 4 else ""  # noqa: PLR2004
+    return "ms" if not grant.rule and len(grant.roles) == 4 else ""

@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Admission and survey: the two questions that are asked of the opcode verifier.
+
+Floor 4.  `admit` answers whether a payload may be decoded; `survey` lists what it names and does,
+for inspection.  Both run the same machine once over the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from safeserial.errors import (
+    CorruptArtifactError,
+    ForbiddenOperationError,
+    SafeSerialError,
+    UnsupportedVersionError,
+    UntrustedTypesError,
+)
+from safeserial.payload import BUFFERS, COLUMN_KINDS, INDEX, STREAM, Column, Payload, unpack_index
+from safeserial.policy import Limits, Name, Policy
+from safeserial.verifier.admitted import Admitted
+from safeserial.verifier.calls import CALL_STEPS
+from safeserial.verifier.context import Context
+from safeserial.verifier.decompress import decompress, detect
+from safeserial.verifier.machine import Machine
+from safeserial.verifier.steps import DATA_STEPS
+from safeserial.verifier.values import DictValue, ListValue, Value
+from safeserial.verifier.wrappers import transcode
+
+_STEPS: Final = {**DATA_STEPS, **CALL_STEPS}
+# Below this a copy costs less than slower indexing does.
+_COPIED_BELOW: Final = 2**26
+_NAMED: Final = 12
+
+
+@dataclass(frozen=True)
+class SurveyedGlobal:
+    """One name of a payload.
+
+    Parameters
+    ----------
+    written : (str, str)
+        Module and qualified name as the stream has them.
+    resolved : (str, str)
+        What they stand for today.
+    roles : tuple of str
+        How it is used: ``build``, ``call``, ``new``, ``reference``; sorted.
+    offset : int
+        Where it is first named, in the decompressed stream.
+    allowed : bool
+        Whether the policy lists it at all.
+    """
+
+    written: Name
+    resolved: Name
+    roles: tuple[str, ...]
+    offset: int
+    allowed: bool
+
+    @property
+    def dotted(self) -> str:
+        """The resolved name in one word."""
+        return ".".join(self.resolved)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a payload names and does, as far as it could be followed.
+
+    Parameters
+    ----------
+    globals : tuple of SurveyedGlobal
+        In the order they are first named.
+    calls : tuple of str
+        Dotted names that are called or instantiated, sorted.
+    untrusted : tuple of str
+        Dotted names that the policy does not list, sorted.
+    problem : SafeSerialError or None
+        What stopped the survey: the payload would be refused even if all names were trusted.
+    opcodes : int
+        About how many opcodes there are.
+    arrays : int
+        Arrays that stand inside a joblib stream.
+    size : int
+        Bytes of the stream, decompressed.
+    """
+
+    globals: tuple[SurveyedGlobal, ...]
+    calls: tuple[str, ...]
+    untrusted: tuple[str, ...]
+    problem: SafeSerialError | None
+    opcodes: int = 0
+    arrays: int = 0
+    size: int = 0
+
+
+@dataclass
+class _Source:
+    """A payload's stream and what belongs to it."""
+
+    stream: memoryview
+    buffers: tuple[memoryview, ...] = ()
+    columns: tuple[Column, ...] = ()
+
+
+def admit(payload: Payload, policy: Policy) -> Admitted:
+    """Verify that a payload does nothing that the policy does not permit.
+
+    Parameters
+    ----------
+    payload : Payload
+        Of format ``pickle`` or ``joblib``.
+    policy : Policy
+        Names and limits.
+
+    Returns
+    -------
+    Admitted
+        What a codec may decode; shares the payload's memory.
+
+    Raises
+    ------
+    UntrustedTypesError
+        If it names what the policy does not list; all such names are in the error.
+    ForbiddenOperationError
+        If it uses a name in another way than it is listed for.
+    CorruptArtifactError
+        If no unpickler could read it.
+    LimitExceededError
+        If it would cost more than the policy allows.
+    UnsupportedVersionError
+        If it is of a format, or of a version of joblib, that is not read here.
+    """
+    source = _open(payload, policy.limits)
+    context = _context(payload, policy, source)
+    machine = _machine(source, context)
+    try:
+        _finish(machine)
+    except ForbiddenOperationError:
+        if context.untrusted:
+            raise _untrusted(context) from None
+        raise
+    if context.untrusted:
+        raise _untrusted(context)
+    return Admitted(
+        format=payload.format,
+        stream=transcode(source.stream, machine.cuts),
+        names=dict(context.names),
+        buffers=source.buffers,
+        columns=source.columns,
+        arrays=tuple(context.arrays),
+    )
+
+
+def survey(payload: Payload, policy: Policy) -> Survey:
+    """List what a payload names and does, without judging it.
+
+    Parameters
+    ----------
+    payload : Payload
+        Of format ``pickle`` or ``joblib``.
+    policy : Policy
+        Names and limits.
+
+    Returns
+    -------
+    Survey
+        Complete unless its `problem` says why not.
+    """
+    try:
+        source = _open(payload, policy.limits)
+    except SafeSerialError as error:
+        return Survey((), (), (), error)
+    context = _context(payload, policy, source)
+    problem: SafeSerialError | None = None
+    try:
+        _finish(_machine(source, context))
+    except SafeSerialError as error:
+        problem = error
+    return _report(context, problem, len(source.stream))
+
+
+def _report(context: Context, problem: SafeSerialError | None, size: int) -> Survey:
+    seen = []
+    for one in context.sightings.values():
+        roles = one.roles | ({"build"} if one.resolved in context.builds else set())
+        seen.append(
+            SurveyedGlobal(one.written, one.resolved, tuple(sorted(roles)), one.offset, one.listed)
+        )
+    calls = sorted({one.dotted for one in seen if {"call", "new"} & set(one.roles)})
+    return Survey(
+        globals=tuple(seen),
+        calls=tuple(calls),
+        untrusted=context.untrusted,
+        problem=problem,
+        opcodes=context.opcodes,
+        arrays=len(context.arrays),
+        size=size,
+    )
+
+
+def _context(payload: Payload, policy: Policy, source: _Source) -> Context:
+    size = len(source.stream) + sum(map(len, source.buffers))
+    return Context(policy, joblib=payload.format == "joblib", size=size)
+
+
+def _machine(source: _Source, context: Context) -> Machine:
+    stream = source.stream
+    # Arrays are cut from the payload's own memory: a joblib stream is never copied.
+    copied = len(stream) < _COPIED_BELOW and not context.joblib
+    return Machine(
+        bytes(stream) if copied else stream,
+        context,
+        _STEPS,
+        buffers=source.buffers,
+        columns=tuple(_column(column) for column in source.columns),
+    )
+
+
+def _finish(machine: Machine) -> None:
+    end, _ = machine.run()
+    if end != len(machine.data):
+        raise CorruptArtifactError(f"{len(machine.data) - end} bytes follow the pickle stream")
+
+
+def _untrusted(context: Context) -> UntrustedTypesError:
+    names = context.untrusted
+    listed = ", ".join(name[:120] for name in names[:_NAMED])
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return UntrustedTypesError(f"the policy does not list: {listed}{more}", types=names)
+
+
+def _open(payload: Payload, limits: Limits) -> _Source:
+    if payload.format == "joblib":
+        stream = _only(payload.members)
+        compressor = detect(stream)
+    elif payload.format == "pickle":
+        chosen = payload.options.get("compression")
+        if chosen is None and STREAM in payload.members:
+            return _parts(payload.members)
+        stream = _only(payload.members)
+        if not isinstance(chosen, str):
+            raise CorruptArtifactError(f"the payload has no member {STREAM}")
+        compressor = chosen
+    else:
+        raise UnsupportedVersionError(
+            f"the opcode verifier reads pickle and joblib payloads, not {payload.format[:40]!r}"
+        )
+    return _Source(stream if compressor is None else decompress(stream, compressor, limits))
+
+
+def _only(members: Mapping[str, memoryview]) -> memoryview:
+    if len(members) != 1:
+        raise CorruptArtifactError("the payload has another number of members than its format")
+    return next(iter(members.values()))
+
+
+def _parts(members: Mapping[str, memoryview]) -> _Source:
+    if set(members) == {STREAM}:
+        return _Source(members[STREAM])
+    if set(members) != {STREAM, INDEX, BUFFERS}:
+        raise CorruptArtifactError("the payload has other members than its format")
+    buffers, columns = unpack_index(members[INDEX], members[BUFFERS])
+    return _Source(members[STREAM], buffers, columns)
+
+
+def _column(column: Column) -> Value:
+    made: DictValue | ListValue
+    if len(COLUMN_KINDS[column.kind]) == 1:
+        made = ListValue(column.count)
+        made.easy = COLUMN_KINDS[column.kind] != "d"
+    else:
+        made = DictValue(column.count)
+    made.sealed = True
+    return made
