@@ -156,7 +156,7 @@ def front_bytes(signatures: bytes, body: bytes) -> bytes:
     return b"".join((headers[0], signatures, headers[1], body))
 
 
-_FIRST_HEADER_SIZE: Final = len(_local_header(Entry(SIGNATURES, RESERVED_BYTES, 0), 0))
+_FIRST_HEADER: Final = _local_header(Entry(SIGNATURES, RESERVED_BYTES, 0), 0)
 
 
 def read_signatures(source: Source) -> bytes:
@@ -179,9 +179,9 @@ def read_signatures(source: Source) -> bytes:
     CorruptArtifactError
         If it begins as an artifact does and is cut short or altered.
     """
-    header = bytearray(min(_FIRST_HEADER_SIZE, source.size))
+    header = bytearray(min(len(_FIRST_HEADER), source.size))
     source.read_into(memoryview(header))
-    start = _local_header(Entry(SIGNATURES, RESERVED_BYTES, 0), 0)
+    start = _FIRST_HEADER
     if not header or header[:4] != start[: len(header)][:4] or header[26:45] != start[26:45]:
         raise NotAnArtifactError(_what_it_looks_like(bytes(header)))
     blob = bytearray(min(RESERVED_BYTES, source.size - len(header)))
@@ -224,15 +224,15 @@ def read_manifest(source: Source, signatures: bytes, size: int) -> bytes:
     CorruptArtifactError
         If the file is cut short or the header is not the canonical one.
     """
-    place = Entry(MANIFEST, size, 0)
-    header_size = len(layout([Entry(SIGNATURES, len(signatures), 0), place]).headers[1])
-    if source.size < _FIRST_HEADER_SIZE + len(signatures) + header_size + size:
+    position = len(_FIRST_HEADER) + len(signatures)
+    header_size = len(_local_header(Entry(MANIFEST, size, 0), position))
+    if source.size < position + header_size + size:
         raise CorruptArtifactError("the file is cut short within its manifest")
     header = bytearray(header_size)
     body = bytearray(size)
     source.read_into(memoryview(header))
     source.read_into(memoryview(body))
-    _compare(header, layout(front_entries(signatures, bytes(body))).headers[1])
+    _compare(header, _local_header(Entry(MANIFEST, size, zlib.crc32(body)), position))
     return bytes(body)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
@@ -17,6 +18,7 @@ from safeserial.errors import UnsupportedVersionError
 Algorithm = Literal["blake3", "sha256"]
 ALGORITHMS: tuple[str, ...] = get_args(Algorithm)
 HEX_LENGTH = 64
+_HEX = re.compile(rf"[0-9a-f]{{{HEX_LENGTH}}}")
 
 
 class Hasher(Protocol):
@@ -85,8 +87,7 @@ class Digest:
             If the algorithm is unknown or the value has another form.
         """
         algorithm, _, value = text.partition(":")
-        wellformed = len(value) == HEX_LENGTH and not set(value) - set("0123456789abcdef")
-        if algorithm not in ALGORITHMS or not wellformed:
+        if algorithm not in ALGORITHMS or not _HEX.fullmatch(value):
             raise UnsupportedVersionError(f"not a digest of a known algorithm: {text[:80]!r}")
         return cls(algorithm, value)
 

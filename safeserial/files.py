@@ -121,10 +121,11 @@ def open_regular(path: StrPath) -> Iterator[FileSource]:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise UnreadableFileError(f"cannot open {display(path)}: {reason}") from None
+    facts = os.fstat(descriptor)
+    if not stat.S_ISREG(facts.st_mode):
+        os.close(descriptor)
+        raise UnreadableFileError(f"not a regular file: {display(path)}")
     with open(descriptor, "rb", buffering=0) as stream:
-        facts = os.fstat(descriptor)
-        if not stat.S_ISREG(facts.st_mode):
-            raise UnreadableFileError(f"not a regular file: {display(path)}")
         try:
             yield FileSource(stream, facts.st_size)
         except OSError as error:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime
 import re
-from pathlib import PurePosixPath
 from typing import Any, Final
 
 import msgspec
@@ -197,22 +196,32 @@ def _check(manifest: Manifest) -> None:
         raise CorruptArtifactError(f"the manifest names {len(manifest.members)} members")
     seen: set[str] = set()
     for member in manifest.members:
-        if not _PATH.match(member.path) or ".." in member.path:
-            raise CorruptArtifactError(f"member name not allowed: {member.path[:120]!r}")
+        _check_member(member)
         if member.path.lower() in seen:  # some file systems would fold the two together
             raise CorruptArtifactError(f"two members are called {member.path!r}")
         seen.add(member.path.lower())
-        if member.size < 0 or not _CRC32.match(member.crc32):
-            raise CorruptArtifactError(f"size or checksum of {member.path!r} out of range")
-        Digest.parse(member.digest)
     for path in seen:
-        if any(str(folder) in seen for folder in PurePosixPath(path).parents):
-            raise CorruptArtifactError(f"{path!r} would stand inside another member")
+        folder = path
+        while folder := folder.rpartition("/")[0]:
+            if folder in seen:
+                raise CorruptArtifactError(f"{path!r} would stand inside another member")
     if manifest.payload_size > MAX_TOTAL_SIZE:
         raise LimitExceededError("the payload would be over 128 TiB")
+    _check_created(manifest)
+
+
+def _check_member(member: Member) -> None:
+    if not _PATH.match(member.path) or ".." in member.path:
+        raise CorruptArtifactError(f"member name not allowed: {member.path[:120]!r}")
+    if member.size < 0 or not _CRC32.match(member.crc32):
+        raise CorruptArtifactError(f"size or checksum of {member.path!r} out of range")
+    Digest.parse(member.digest)
+
+
+def _check_created(manifest: Manifest) -> None:
+    if not _CREATED.match(manifest.created):
+        raise CorruptArtifactError("the creation time is not in the form YYYY-MM-DDThh:mm:ssZ")
     try:
-        if not _CREATED.match(manifest.created):
-            raise ValueError("not in the form YYYY-MM-DDThh:mm:ssZ")
         _ = manifest.created_at
     except ValueError as error:
         raise CorruptArtifactError(f"creation time: {error}") from None

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import importlib.resources
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
@@ -179,6 +177,9 @@ def _split(text: str) -> Name:
 
 @functools.cache
 def _shipped() -> Allowlist:
+    import importlib.resources
+    import tomllib
+
     union = Allowlist({}, {})
     folder = importlib.resources.files("safeserial") / "allowlists"
     for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
@@ -246,6 +247,8 @@ class Policy:
         UnreadableFileError
             If it cannot be read.
         """
+        import tomllib
+
         where = display(path)
         try:
             text = read_small(path, limit=_MAX_POLICY_BYTES).decode("utf-8")

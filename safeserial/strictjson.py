@@ -17,6 +17,9 @@ Json: TypeAlias = "None | bool | int | str | list[Json] | dict[str, Json]"
 
 MAX_INTEGER = 2**53 - 1
 MAX_DEPTH = 32
+_ENCODER = json.JSONEncoder(
+    ensure_ascii=True, sort_keys=True, separators=(",", ":"), allow_nan=False
+)
 
 
 def check_value(value: object, depth: int = 0) -> None:
@@ -31,10 +34,11 @@ def check_value(value: object, depth: int = 0) -> None:
     """
     if depth > MAX_DEPTH:
         raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
-    if value is None or isinstance(value, bool):
-        return
     if isinstance(value, str):
-        value.encode()  # a lone surrogate has no UTF-8 form, so other languages cannot hold it
+        if not value.isascii():
+            value.encode()  # a lone surrogate has no UTF-8 form: other languages cannot hold it
+    elif value is None or isinstance(value, bool):
+        return
     elif isinstance(value, int):
         if abs(value) > MAX_INTEGER:
             raise ValueError(f"integer beyond 2**53 - 1: {value.bit_length()} bits")
@@ -53,9 +57,7 @@ def check_value(value: object, depth: int = 0) -> None:
 def encode(value: object) -> bytes:
     """Return the canonical bytes of `value`, which :func:`check_value` must have accepted."""
     check_value(value)
-    return json.dumps(
-        value, ensure_ascii=True, sort_keys=True, separators=(",", ":"), allow_nan=False
-    ).encode("ascii")
+    return _ENCODER.encode(value).encode("ascii")
 
 
 def decode(data: bytes, *, what: str, limit: int) -> Json:

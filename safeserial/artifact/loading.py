@@ -2,7 +2,8 @@
 """The straight line up: one bounded read, Envelope, Verified, Admitted, model.
 
 Floor 6.  The bytes that were verified are the bytes that are decoded: they are read once into
-private memory, and the file is never looked at again.
+private memory, and the file is never looked at again.  What opens a payload (the opcode verifier,
+the codecs) is imported where a payload is opened: :func:`verify` opens none, and is quick.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from safeserial import codecs, container, envelope, environment, transfer
+from safeserial import container, envelope, transfer
 from safeserial.artifact import sniffing
 from safeserial.artifact.trust import Verified, accept
 from safeserial.container import Entry
@@ -21,14 +22,12 @@ from safeserial.errors import (
     KeyringError,
     LimitExceededError,
     NotAnArtifactError,
-    SafeSerialError,
 )
 from safeserial.files import BytesSource, Source, StrPath, open_regular
 from safeserial.keyring import Keyring
 from safeserial.manifest import Manifest, Member
 from safeserial.payload import Payload
 from safeserial.policy import Policy
-from safeserial.verifier import admit
 
 Progress = Callable[[int, int], None]
 BytesLike = bytes | bytearray | memoryview
@@ -161,6 +160,9 @@ def load_unsigned(
     PolicyError
         If its content is not permitted.
     """
+    from safeserial import codecs
+    from safeserial.verifier import admit
+
     chosen = _policy(policy, trusted)
     with open_regular(path) as source:
         payload = read_legacy(source, chosen)
@@ -280,6 +282,9 @@ def _read(
 
 
 def _decode(verified: Verified, policy: Policy) -> Any:
+    from safeserial import codecs, environment
+    from safeserial.verifier import admit
+
     described, payload = verified.manifest, verified.payload
     if payload is None:
         raise NotAnArtifactError("the payload was not kept")

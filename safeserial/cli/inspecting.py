@@ -124,8 +124,7 @@ def _tell(report: Report) -> None:
     if report.problem is not None:
         render.talk(f"hint: {render.printable(outcome.hint_of(report.problem))}")
     elif report.untrusted:
-        shown = " ".join(f"--trust {name}" for name in report.untrusted[:_SHOWN])
-        render.talk(f"hint: read what these names do; to accept them: {render.printable(shown)}")
+        render.talk(f"hint: {render.printable(options.trust_hint(report.untrusted))}")
 
 
 def _facts(manifest: Manifest) -> list[tuple[str, str]]:

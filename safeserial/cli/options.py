@@ -7,7 +7,8 @@ Floor 8.  No option takes a secret: a command line is seen by every process and 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +22,7 @@ from safeserial.keyring import KEY_FILE_VARIABLE, OS_PREFIX, VARIABLE, Keyring
 if TYPE_CHECKING:
     from safeserial.policy import Policy
 
+_NAMES_IN_HINT: Final = 12
 _PLACE: Final = f"Keyring file, or {OS_PREFIX}NAME for one in the operating system's keyring."
 
 keyring = click.option(
@@ -108,6 +110,20 @@ def writable_place(place: str | None) -> str:
     usual = Path(default_place())
     usual.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     return str(usual)
+
+
+def trust_hint(names: Sequence[str]) -> str:
+    """Return what to do about names that the policy does not list.
+
+    Names of the standard library are no part of honest models beyond those on the allowlist, and
+    the very ones attacks are made of: no command to trust them is put into anybody's clipboard.
+    """
+    foreign = [name for name in names if name.partition(".")[0] in sys.stdlib_module_names]
+    if foreign:
+        return f"models do not use {foreign[0]}: most likely the file is hostile, do not load it"
+    shown = " ".join(f"--trust {name}" for name in names[:_NAMES_IN_HINT])
+    more = " ..." if len(names) > _NAMES_IN_HINT else ""
+    return f"read what these names do; if you trust them, add: {shown}{more}"
 
 
 def read_policy(policy_file: str | None, trusted: Iterable[str]) -> Policy:

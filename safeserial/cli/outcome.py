@@ -128,7 +128,7 @@ def unheard() -> int:
     return UNHEARD
 
 
-def show_warning(  # noqa: PLR0917 - the signature is the standard library's
+def show_warning(
     message: Warning | str,
     category: type[Warning],
     filename: str,

@@ -21,8 +21,6 @@ from safeserial.files import display
 if TYPE_CHECKING:
     from safeserial.codecs import Compression
 
-_MAX_NAMES_IN_HINT = 12
-
 
 @click.command(short_help="Check a .pkl or .joblib file, and sign it as an artifact.")
 @click.argument("model_file", metavar="MODEL", type=click.Path())
@@ -180,7 +178,5 @@ def _naming_trust() -> Iterator[None]:
     try:
         yield
     except UntrustedTypesError as error:
-        shown = " ".join(f"--trust {one}" for one in error.types[:_MAX_NAMES_IN_HINT])
-        more = " ..." if len(error.types) > _MAX_NAMES_IN_HINT else ""
-        error.hint = f"read what these names do; if you trust them, add: {shown}{more}"
+        error.hint = options.trust_hint(error.types)
         raise

@@ -31,7 +31,7 @@ from safeserial.verifier.wrappers import transcode
 
 _STEPS: Final = {**DATA_STEPS, **CALL_STEPS}
 # Below this a copy costs less than slower indexing does.
-_COPIED_BELOW: Final = 2**26
+_COPIED_BELOW: Final = 2**24
 _NAMED: Final = 12
 
 

@@ -383,7 +383,7 @@ def test_every_estimator_is_listed() -> None:
     assert {grant.roles for grant in grants.values() if grant} == {frozenset({"new", "build"})}
 
 
-@pytest.mark.parametrize("protocol", [2, 5])
+@pytest.mark.parametrize("protocol", [0, 2, 5])
 @pytest.mark.parametrize("name", zoo.names())
 def test_a_fitted_model_holds_listed_names_only(name: str, protocol: int) -> None:
     model, _ = zoo.fitted(name)
@@ -516,7 +516,7 @@ def _tables() -> dict[str, Any]:
 VALUES = _values()
 
 
-@pytest.mark.parametrize("protocol", [2, 5])
+@pytest.mark.parametrize("protocol", [0, 2, 5])
 @pytest.mark.parametrize("name", VALUES)
 def test_a_value_that_models_keep_holds_listed_names_only(name: str, protocol: int) -> None:
     assert _unlisted(VALUES[name], protocol) == []

@@ -41,6 +41,7 @@ def test_the_whole_story_comes_true(program, scratch, clean):
     assert list(clean.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_kept_files_can_be_looked_at(program, run, clean):
     ended = program("demo", "--keep", "kept")
     assert ended.code == 0, ended.out

@@ -92,7 +92,7 @@ def test_trusted_names_change_the_verdict(run):
     Path("m.pkl").write_bytes(b"cipaddress\nIPv4Address\n(S'10.0.0.1'\ntR.")
     refused = run("inspect", "m.pkl")
     assert refused.code == 1
-    assert "--trust ipaddress.IPv4Address" in refused.err
+    assert "most likely the file is hostile" in refused.err
     assert run("inspect", "m.pkl", "--trust", "ipaddress.IPv4Address").code == 0
     Path("p.toml").write_text('[globals.ipaddress]\nIPv4Address = "new call"\n')
     assert run("inspect", "m.pkl", "--policy", "p.toml").code == 0

@@ -102,7 +102,7 @@ def test_a_planted_pickle_is_refused_and_the_hint_names_what_it_names(run, plant
     assert (ended.code, ended.out) == (1, "")
     message, hint = ended.error
     assert "os.system" in message
-    assert hint.endswith("add: --trust os.system")
+    assert hint == "models do not use os.system: most likely the file is hostile, do not load it"
     assert not Path("out").exists()
     assert not Path("marker").exists()
 
@@ -121,12 +121,17 @@ def test_a_policy_file_and_trusted_names_extend_the_allowlist(run, ring):
     Path("m.pkl").write_bytes(b"cipaddress\nIPv4Address\n(S'10.0.0.1'\ntR.")
     refused = run("pack", "m.pkl", "-o", "out")
     assert refused.code == 1
-    assert refused.error[1].endswith("add: --trust ipaddress.IPv4Address")
     assert run("pack", "m.pkl", "-o", "out", "--trust", "ipaddress.IPv4Address").code == 0
     Path("p.toml").write_text('[globals.ipaddress]\nIPv4Address = "new call"\n')
     assert run("unpack", "out", "-o", "back.pkl", "--trust", "ipaddress.IPv4Address").code == 0
     assert str(pickle.loads(Path("back.pkl").read_bytes())) == "10.0.0.1"
     assert run("unpack", "out", "-o", "again.pkl", "--policy", "p.toml").code == 0
+
+
+def test_the_hint_is_what_to_type_if_one_trusts_a_library(run, ring):
+    Path("m.pkl").write_bytes(b"cmylib.steps\nCleaner\n(tR.")
+    hint = run("pack", "m.pkl", "-o", "out").error[1]
+    assert hint == ("read what these names do; if you trust them, add: --trust mylib.steps.Cleaner")
 
 
 @pytest.mark.parametrize(
