@@ -22,9 +22,7 @@ MAX_MANIFEST_BYTES: Final = 16 * 2**20
 MAX_MEMBERS: Final = 1000
 MAX_TOTAL_SIZE: Final = 2**47  # 128 TiB: far over any model, far under where sums overflow
 _PATH: Final = re.compile(r"payload(/[A-Za-z0-9_]([A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?){1,4}\Z")
-_CREATED: Final = re.compile(
-    r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d:[0-5]\dZ\Z", re.ASCII
-)
+_CREATED: Final = re.compile(r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d:[0-5]\dZ\Z", re.ASCII)
 _CRC32: Final = re.compile(r"[0-9a-f]{8}\Z")
 
 

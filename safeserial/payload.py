@@ -2,18 +2,20 @@
 """Payloads: serialized model bytes in private memory, and the parts of a pickle payload.
 
 Floor 3.  A pickle payload is three members (docs/spec/format-v1.md, section 6): the opcode stream,
-an index, and one member with all out-of-band buffers and columns, each at a multiple of 64 bytes.
-A *column* stands for a large dict or list of plain values: it is far smaller and faster than
-opcodes, and there is nothing in it to verify but lengths.
+an index, and one member with the data of all arrays and columns, each part at a multiple of 64
+bytes.  An *array part* or a *column* (a large dict or list of plain values) is far smaller and
+faster than opcodes, and all there is to verify in it is lengths.
 """
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
+from safeserial.dtypes import decode_dtypes, item_size
 from safeserial.errors import CorruptArtifactError
 from safeserial.strictjson import Json
 
@@ -21,10 +23,14 @@ STREAM: Final = "payload/model.pickle"
 INDEX: Final = "payload/index.bin"
 BUFFERS: Final = "payload/buffers.bin"
 ALIGNMENT: Final = 64
+MAX_DIMENSIONS: Final = 32  # of NumPy 1; NumPy 2 has 64
 _MAGIC: Final = b"SSIX0001"
-_HEAD: Final = struct.Struct("<8sQQ")
-_COLUMN: Final = struct.Struct("<8sQ")
+_HEAD: Final = struct.Struct("<8sQQQ")
+_COLUMN_OBJECT: Final = struct.Struct("<8sQ")
+_ARRAY_OBJECT: Final = struct.Struct("<8sIBBH")  # the same 16 bytes, read the other way
 _MAX_PARTS: Final = 2**28
+ARRAY_KIND: Final = b"ndarray\0"
+_FORTRAN, _READ_ONLY = 1, 2
 COLUMN_KINDS: Final = {
     # Code in the index: the kinds of the parts ("s" joined UTF-8, "q" int64, "d" float64).
     b"list-s\0\0": "s",
@@ -80,53 +86,114 @@ class Column:
     parts: tuple[memoryview, ...] = field(repr=False)
 
 
+class ArrayPart(NamedTuple):
+    """An array outside the opcode stream.
+
+    Parameters
+    ----------
+    dtype : int
+        Position in the payload's list of dtypes.
+    shape : tuple of int
+        Dimensions; they account for exactly the bytes of the part.
+    order : {"C", "F"}
+        Memory order.
+    writable : bool
+        Whether the array was writable.
+    data : memoryview
+        Its bytes.
+    """
+
+    dtype: int
+    shape: tuple[int, ...]
+    order: str
+    writable: bool
+    data: memoryview
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the index makes of the data member.
+
+    Parameters
+    ----------
+    buffers : tuple of memoryview
+        Out-of-band buffers in the order the stream asks for them.
+    objects : tuple of Column or ArrayPart
+        What each persistent id stands for.
+    dtypes : tuple
+        Dtypes of the array parts, in the form of :mod:`safeserial.dtypes`.
+    """
+
+    buffers: tuple[memoryview, ...] = field(default=(), repr=False)
+    objects: tuple[Column | ArrayPart, ...] = field(default=(), repr=False)
+    dtypes: tuple[Json, ...] = ()
+
+
 def aligned(position: int) -> int:
     """Return the next multiple of 64 at or after `position`."""
     return -(-position // ALIGNMENT) * ALIGNMENT
 
 
-def pack_index(lengths: Sequence[int], columns: Sequence[tuple[bytes, int]]) -> bytes:
+def column_record(kind: bytes, count: int) -> bytes:
+    """Return the index's record of a column."""
+    return _COLUMN_OBJECT.pack(kind, count)
+
+
+def array_record(dtype: int, dimensions: int, *, fortran: bool, writable: bool) -> bytes:
+    """Return the index's record of an array, its dtype given by position."""
+    flags = _FORTRAN * fortran | _READ_ONLY * (not writable)
+    return _ARRAY_OBJECT.pack(ARRAY_KIND, dtype, dimensions, flags, 0)
+
+
+def pack_index(
+    lengths: Sequence[int],
+    objects: Sequence[bytes],
+    shapes: Sequence[int],
+    dtypes: bytes,
+) -> bytes:
     """Return the index member.
 
     Parameters
     ----------
     lengths : sequence of int
-        Bytes of each part: out-of-band buffers in stream order, then the columns' parts.
-    columns : sequence of (bytes, int)
-        Kind and element count of each column, in the order of their persistent ids.
+        Bytes of each part: out-of-band buffers in stream order, then the objects' parts.
+    objects : sequence of bytes
+        Records in the order of their persistent ids.
+    shapes : sequence of int
+        Dimensions of all arrays, one array after the other.
+    dtypes : bytes
+        Canonical JSON of the list of dtypes.
 
     Returns
     -------
     bytes
-        Magic, two counts, the lengths, the columns; little-endian.
+        Magic, three counts, the three tables, the dtypes; little-endian.
     """
     return b"".join(
         (
-            _HEAD.pack(_MAGIC, len(lengths), len(columns)),
+            _HEAD.pack(_MAGIC, len(lengths), len(objects), len(shapes)),
             struct.pack(f"<{len(lengths)}Q", *lengths),
-            *(_COLUMN.pack(kind, count) for kind, count in columns),
+            *objects,
+            struct.pack(f"<{len(shapes)}Q", *shapes),
+            dtypes,
         )
     )
 
 
-def unpack_index(
-    index: memoryview, data: memoryview
-) -> tuple[tuple[memoryview, ...], tuple[Column, ...]]:
-    """Cut the buffers member into out-of-band buffers and columns.
+def unpack_index(index: memoryview, data: memoryview) -> Parts:
+    """Cut the data member into out-of-band buffers, columns and arrays.
 
     Parameters
     ----------
     index : memoryview
         The index member.
     data : memoryview
-        The buffers member.
+        The data member.
 
     Returns
     -------
-    buffers : tuple of memoryview
-        In the order the stream asks for them.
-    columns : tuple of Column
-        In the order of their persistent ids.
+    Parts
+        Views of `data`, every length checked.
 
     Raises
     ------
@@ -135,31 +202,79 @@ def unpack_index(
     """
     if len(index) < _HEAD.size:
         raise CorruptArtifactError("the payload's index is cut short")
-    magic, part_count, column_count = _HEAD.unpack_from(index)
-    size = _HEAD.size + 8 * part_count + _COLUMN.size * column_count
-    if magic != _MAGIC or max(part_count, column_count) > _MAX_PARTS or len(index) != size:
+    magic, part_count, object_count, shape_count = _HEAD.unpack_from(index)
+    objects_at = _HEAD.size + 8 * part_count
+    shapes_at = objects_at + _COLUMN_OBJECT.size * object_count
+    end = shapes_at + 8 * shape_count
+    too_many = max(part_count, object_count, shape_count) > _MAX_PARTS
+    if magic != _MAGIC or too_many or len(index) < end:
         raise CorruptArtifactError("the payload's index has another form")
-    parts, position = [], 0
-    for length in struct.unpack_from(f"<{part_count}Q", index, _HEAD.size):
+    dtypes = decode_dtypes(bytes(index[end:]))
+    parts = _cut(struct.unpack_from(f"<{part_count}Q", index, _HEAD.size), data)
+    shapes = struct.unpack_from(f"<{shape_count}Q", index, shapes_at)
+    table = index[objects_at:shapes_at]
+    buffers, objects = _objects(table, parts, shapes, [item_size(one) for one in dtypes])
+    return Parts(buffers, objects, dtypes)
+
+
+def _objects(
+    table: memoryview, parts: list[memoryview], shapes: tuple[int, ...], sizes: list[int]
+) -> tuple[tuple[memoryview, ...], tuple[Column | ArrayPart, ...]]:
+    widths = {ARRAY_KIND: 1, **{kind: len(codes) for kind, codes in COLUMN_KINDS.items()}}
+    counts = list(_COLUMN_OBJECT.iter_unpack(table))
+    taken = buffers = len(parts) - sum(widths.get(kind, 0) for kind, _ in counts)
+    if taken < 0:
+        raise CorruptArtifactError("the payload's index names more objects than it has parts")
+    objects: list[Column | ArrayPart] = []
+    used = 0
+    records = _ARRAY_OBJECT.iter_unpack(table)
+    for (kind, count), (_, dtype, dimensions, flags, rest) in zip(counts, records, strict=True):
+        if kind == ARRAY_KIND:
+            shape = shapes[used : used + dimensions]
+            used += dimensions
+            known = dtype < len(sizes) and dimensions <= MAX_DIMENSIONS and len(shape) == dimensions
+            if not known or flags > _FORTRAN | _READ_ONLY or rest:
+                raise CorruptArtifactError("the payload's index has an array of another form")
+            order = "F" if flags & _FORTRAN else "C"
+            part = parts[taken]
+            _require_size(shape, sizes[dtype], len(part))
+            objects.append(ArrayPart(dtype, shape, order, not flags & _READ_ONLY, part))
+            taken += 1
+        else:
+            width = widths.get(kind, 0)
+            objects.append(_column(kind, count, parts[taken : taken + width]))
+            taken += width
+    if used != len(shapes):
+        raise CorruptArtifactError("the payload's index has shapes that no array needs")
+    return tuple(parts[:buffers]), tuple(objects)
+
+
+def _require_size(shape: tuple[int, ...], item: int, size: int) -> None:
+    needed = math.prod(shape, start=item)
+    # With a zero among them the others could still be too large for NumPy to multiply.
+    if needed != size or (not size and max(shape, default=0) > _MAX_PARTS):
+        raise CorruptArtifactError("an array's shape does not fit its bytes")
+
+
+def _cut(lengths: tuple[int, ...], data: memoryview) -> list[memoryview]:
+    parts, position, size = [], 0, len(data)
+    for length in lengths:
         start = aligned(position)
         position = start + length
+        if position > size:
+            break
         parts.append(data[start:position])
-    if position != len(data):
-        raise CorruptArtifactError("the payload's index does not fit its buffers")
-    columns: list[Column] = []
-    taken = part_count
-    records = list(_COLUMN.iter_unpack(index[_HEAD.size + 8 * part_count :]))
-    for kind, count in reversed(records):
-        taken -= len(COLUMN_KINDS.get(kind, ""))
-        if kind not in COLUMN_KINDS or taken < 0:
-            raise CorruptArtifactError("the payload's index names an unknown kind of column")
-        columns.append(_column(kind, count, parts[taken : taken + len(COLUMN_KINDS[kind])]))
-    return tuple(parts[:taken]), tuple(reversed(columns))
+    if position != size:
+        raise CorruptArtifactError("the payload's index does not fit its data")
+    return parts
 
 
 def _column(kind: bytes, count: int, parts: list[memoryview]) -> Column:
+    if kind not in COLUMN_KINDS:
+        raise CorruptArtifactError("the payload's index names an unknown kind of object")
     for code, part in zip(COLUMN_KINDS[kind], parts, strict=True):
         fits = len(part) == 8 * count if code in "qd" else len(part) >= count - 1
         if not fits:
             raise CorruptArtifactError("a column's length does not fit its count")
     return Column(kind, count, tuple(parts))
+

@@ -9,6 +9,7 @@ keys, other spellings of a number or a string, and trailing bytes are all one an
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import TypeAlias
 
 from safeserial.errors import CorruptArtifactError, LimitExceededError
@@ -37,21 +38,23 @@ def check_value(value: object, depth: int = 0) -> None:
     if isinstance(value, str):
         if not value.isascii():
             value.encode()  # a lone surrogate has no UTF-8 form: other languages cannot hold it
-    elif value is None or isinstance(value, bool):
-        return
     elif isinstance(value, int):
         if abs(value) > MAX_INTEGER:
             raise ValueError(f"integer beyond 2**53 - 1: {value.bit_length()} bits")
     elif isinstance(value, list | tuple):
-        for item in value:
-            check_value(item, depth + 1)
+        _check_items(value, depth)
     elif isinstance(value, dict):
-        for key, item in value.items():
+        for key in value:
             if not isinstance(key, str) or not key.isascii():
                 raise TypeError(f"keys must be ASCII strings, not {key!r}")
-            check_value(item, depth + 1)
-    else:
+        _check_items(value.values(), depth)
+    elif value is not None:
         raise TypeError(f"{type(value).__name__} is not allowed")
+
+
+def _check_items(items: Iterable[object], depth: int) -> None:
+    for item in items:
+        check_value(item, depth + 1)
 
 
 def encode(value: object) -> bytes:

@@ -12,7 +12,7 @@ import threading
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Self
 
 from safeserial.digests import Hasher, new_hasher
 from safeserial.files import Source
@@ -79,7 +79,7 @@ class HashingThread:
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="safeserial-hash", daemon=True)
 
-    def __enter__(self) -> HashingThread:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Timing of contenders side by side, and the rows that results are made of.
 
-Times on a shared machine drift by more than the contenders differ.  So every round runs each of them
-once, and a ratio is taken within its round; what is reported is the median of those ratios and the
-quartiles around it, never a ratio of two best times.
+Times on a shared machine drift by more than the contenders differ.  So every round runs each of
+them once, and a ratio is taken within its round; what is reported is the median of those ratios and
+the quartiles around it, never a ratio of two best times.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Peak memory of dump and load, each in a fresh process, relative to the size of the model's data.
 
-The process imports and warms up everything first; then the kernel's peak of resident memory is reset
-(``/proc/self/clear_refs``, see proc_pid_clear_refs(5)), so that only the call itself is seen.  Where
-there is no such file (macOS, Windows) the rows say so.
+The process imports and warms up everything first; then the kernel's peak of resident memory is
+reset (``/proc/self/clear_refs``, see proc_pid_clear_refs(5)), so that only the call itself is seen.
+Where there is no such file (macOS, Windows) the rows say so.
 """
 
 from __future__ import annotations

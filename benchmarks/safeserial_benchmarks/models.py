@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Generator of the models that are measured: from two kilobytes to 400 MB, each with its own shape.
 
-Every one of them is hard for something else: many small objects (forest), long text (vocabulary), one
-large array (neighbors), structured arrays (boosting), nearly nothing (tiny: what remains is the cost
-of a call).  What is slow to fit is kept in the user's cache folder between runs.
+Every one of them is hard for something else: many small objects (forest), long text (vocabulary),
+one large array (neighbors), structured arrays (boosting), nearly nothing (tiny: what remains is the
+cost of a call).  What is slow to fit is kept in the user's cache folder between runs.
 """
 
 from __future__ import annotations
@@ -152,9 +152,7 @@ def _boosting(scale: float) -> Any:
 
     data = _numbers(max(300, int(10_000 * scale)), 20)
     rounds = max(5, int(300 * scale))
-    model = HistGradientBoostingClassifier(
-        max_iter=rounds, early_stopping=False, random_state=SEED
-    )
+    model = HistGradientBoostingClassifier(max_iter=rounds, early_stopping=False, random_state=SEED)
     return model.fit(data, _labels(data))
 
 

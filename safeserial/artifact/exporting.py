@@ -18,7 +18,6 @@ from safeserial.files import StrPath, atomic_write, open_regular
 from safeserial.keyring import Keyring
 from safeserial.policy import Policy
 from safeserial.transfer import write_all
-from safeserial.verifier import admit
 
 
 @dataclass(frozen=True)
@@ -74,9 +73,8 @@ def unpack_bytes(
     if payload is None:
         raise NotAnArtifactError("the payload was not kept")
     environment.check(verified.manifest.environment, chosen.environment, stacklevel=2)
-    codec = codecs.get(payload.format)
-    model = codec.decode(admit(payload, chosen))
-    extension, data = codec.export(model, payload.members)
+    model = loading.build(payload, chosen)
+    extension, data = codecs.get(payload.format).export(model, payload.members)
     return Unpacked(verified, extension, data)
 
 

@@ -160,14 +160,10 @@ def load_unsigned(
     PolicyError
         If its content is not permitted.
     """
-    from safeserial import codecs
-    from safeserial.verifier import admit
-
     chosen = _policy(policy, trusted)
     with open_regular(path) as source:
         payload = read_legacy(source, chosen)
-    admitted = admit(payload, chosen)
-    return codecs.get(payload.format).decode(admitted)
+    return build(payload, chosen)
 
 
 def read_legacy(source: Source, policy: Policy) -> Payload:
@@ -282,15 +278,40 @@ def _read(
 
 
 def _decode(verified: Verified, policy: Policy) -> Any:
-    from safeserial import codecs, environment
-    from safeserial.verifier import admit
+    from safeserial import environment
 
     described, payload = verified.manifest, verified.payload
     if payload is None:
         raise NotAnArtifactError("the payload was not kept")
     environment.check(described.environment, policy.environment, stacklevel=3)
+    return build(payload, policy)
+
+
+def build(payload: Payload, policy: Policy) -> Any:
+    """Admit a payload and build its model: the one way from bytes to an object.
+
+    Parameters
+    ----------
+    payload : Payload
+        Of a verified artifact or of a legacy file.
+    policy : Policy
+        What is accepted.
+
+    Returns
+    -------
+    object
+        The model.
+
+    Raises
+    ------
+    FormatError, PolicyError
+        If its content is damaged or not permitted.
+    """
+    from safeserial import codecs
+    from safeserial.verifier import admit
+
     admitted = admit(payload, policy)
-    return codecs.get(described.format).decode(admitted)
+    return codecs.get(payload.format).decode(admitted)
 
 
 def _check_size(source: Source, policy: Policy) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from safeserial.errors import InvalidStateError
-from safeserial.payload import COLUMN_KINDS, Column
+from safeserial.payload import COLUMN_KINDS, Column, column_record
 
 MIN_LENGTH: Final = 1000
 _SEPARATOR: Final = "\0"
@@ -22,54 +22,26 @@ _BYTE_SWAPPED: Final = sys.byteorder == "big"
 _CODES: Final = {str: "s", int: "q", float: "d"}
 
 
-class ColumnWriter:
-    """Takes containers out of a pickle while it is written.
-
-    Attributes
-    ----------
-    kinds : list of (bytes, int)
-        Kind and length of each column so far.
-    parts : list of memoryview
-        Their data.
-    """
-
-    def __init__(self) -> None:
-        self.kinds: list[tuple[bytes, int]] = []
-        self.parts: list[memoryview] = []
-        self._seen: dict[int, tuple[int | None, Any]] = {}
-
-    def offer(self, container: dict[Any, Any] | list[Any]) -> int | None:
-        """Return the column index of `container`, None if it has to be pickled.
-
-        The container is kept alive, so that its identity stays its own until the pickle is done.
-        """
-        known = self._seen.get(id(container))
-        if known is not None:
-            return known[0]
-        index = self._write(container)
-        self._seen[id(container)] = (index, container)
-        return index
-
-    def _write(self, container: dict[Any, Any] | list[Any]) -> int | None:
-        if type(container) is dict:
-            sequences: list[Sequence[Any]] = [list(container), list(container.values())]
-            name = "dict"
-        else:
-            sequences, name = [container], "list"
-        codes: list[str] = []
-        parts: list[memoryview] = []
-        for sequence in sequences:
-            coded = _encode(sequence)
-            if coded is None:
-                return None
-            codes.append(coded[0])
-            parts.append(coded[1])
-        kind = "-".join([name, *codes]).encode("ascii").ljust(8, b"\0")
-        if kind not in COLUMN_KINDS:
+def describe(
+    container: dict[Any, Any] | list[Any],
+) -> tuple[bytes, list[memoryview]] | None:
+    """Return record and data of a container, None if it has to be pickled."""
+    if type(container) is dict:
+        name = "dict"
+        sequences: list[Sequence[Any]] = [list(container), list(container.values())]
+    else:
+        name = "list"
+        sequences = [list(container)]
+    codes: list[str] = []
+    parts: list[memoryview] = []
+    for sequence in sequences:
+        coded = _encode(sequence)
+        if coded is None:
             return None
-        self.kinds.append((kind, len(container)))
-        self.parts.extend(parts)
-        return len(self.kinds) - 1
+        codes.append(coded[0])
+        parts.append(coded[1])
+    kind = "-".join([name, *codes]).encode("ascii").ljust(8, b"\0")
+    return (column_record(kind, len(container)), parts) if kind in COLUMN_KINDS else None
 
 
 def _encode(sequence: Sequence[Any]) -> tuple[str, memoryview] | None:
@@ -119,9 +91,8 @@ def _decode(code: str, part: memoryview) -> list[Any]:
             return str(part, "utf-8").split(_SEPARATOR)
         except UnicodeDecodeError:
             raise InvalidStateError("a column of text is not UTF-8") from None
-    numbers = part.cast(code)
+    numbers = array.array(code)
+    numbers.frombytes(part)
     if _BYTE_SWAPPED:
-        swapped = array.array(code, numbers)
-        swapped.byteswap()
-        return swapped.tolist()
+        numbers.byteswap()
     return numbers.tolist()

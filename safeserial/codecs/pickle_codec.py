@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The pickle codec: protocol 5, arrays out of band and aligned, large plain containers as columns.
+"""The pickle codec: protocol 5, arrays and large plain containers beside the stream, aligned.
 
 Floor 5.  Uncompressed, a payload is three members that load without copying an array.  Compressed,
 it is one ordinary pickle in one ordinary compressed file.
@@ -9,34 +9,76 @@ from __future__ import annotations
 
 import io
 import pickle
+import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
-from safeserial.codecs import columns, unpickling
-from safeserial.codecs.columns import ColumnWriter
+from safeserial.codecs import arrays, columns, unpickling
+from safeserial.codecs.arrays import ArrayWriter
 from safeserial.codecs.compression import COMPRESSORS, Compression, choose
 from safeserial.codecs.protocol import Encoded
-from safeserial.payload import BUFFERS, INDEX, STREAM, aligned, pack_index
+from safeserial.dtypes import encode_dtypes
+from safeserial.payload import BUFFERS, INDEX, STREAM, ArrayPart, aligned, pack_index
 from safeserial.strictjson import Json
 from safeserial.verifier import Admitted
 
 PROTOCOL: Final = 5
 
 
-class _ColumnPickler(pickle.Pickler):
-    """CPython's pickler that offers large plain containers to a column writer first."""
+class _PartsPickler(pickle.Pickler):
+    """CPython's pickler that leaves arrays and large plain containers to the index.
 
-    def __init__(self, stream: io.BytesIO, writer: ColumnWriter, buffers: list[memoryview]) -> None:
-        super().__init__(
-            stream, PROTOCOL, buffer_callback=lambda buffer: buffers.append(buffer.raw())
-        )
-        self._writer = writer
+    Attributes
+    ----------
+    buffers : list of memoryview
+        Out-of-band buffers of what was pickled after all.
+    parts : list of memoryview
+        Data of the objects of the index.
+    objects : list of bytes
+        Their records.
+    arrays : ArrayWriter
+        Dtypes and shapes.
+    """
+
+    def __init__(self, stream: io.BytesIO) -> None:
+        self.buffers: list[memoryview] = []
+        super().__init__(stream, PROTOCOL, buffer_callback=self._keep)
+        self.parts: list[memoryview] = []
+        self.objects: list[bytes] = []
+        self.arrays = ArrayWriter()
+        numpy = sys.modules.get("numpy")  # where it was not imported there are no arrays
+        self._array_type = numpy.ndarray if numpy is not None else None
+        self._seen: dict[int, tuple[int | None, Any]] = {}
+
+    def _keep(self, buffer: pickle.PickleBuffer) -> None:
+        self.buffers.append(buffer.raw())
 
     def persistent_id(self, obj: Any) -> int | None:
         kind = type(obj)
-        if (kind is dict or kind is list) and len(obj) >= columns.MIN_LENGTH:
-            return self._writer.offer(obj)
+        if kind is self._array_type or (
+            (kind is dict or kind is list) and len(obj) >= columns.MIN_LENGTH
+        ):
+            known = self._seen.get(id(obj))
+            if known is None:
+                # Kept alive, so that its identity stays its own until the pickle is done.
+                known = self._seen[id(obj)] = (self._take(obj, kind), obj)
+            return known[0]
         return None
+
+    def _take(self, obj: Any, kind: type) -> int | None:
+        if kind is self._array_type:
+            array = self.arrays.describe(obj)
+            if array is None:
+                return None
+            self.objects.append(array[0])
+            self.parts.append(array[1])
+        else:
+            column = columns.describe(obj)
+            if column is None:
+                return None
+            self.objects.append(column[0])
+            self.parts.extend(column[1])
+        return len(self.objects) - 1
 
 
 class PickleCodec:
@@ -69,11 +111,15 @@ class PickleCodec:
             options: dict[str, Json] = {"compression": name, "level": level, "protocol": PROTOCOL}
             return Encoded(options, {path: (memoryview(packed),)})
         stream = io.BytesIO()
-        writer = ColumnWriter()
-        buffers: list[memoryview] = []
-        _ColumnPickler(stream, writer, buffers).dump(model)
-        parts = [*buffers, *writer.parts]
-        index = pack_index([len(part) for part in parts], writer.kinds)
+        pickler = _PartsPickler(stream)
+        pickler.dump(model)
+        parts = [*pickler.buffers, *pickler.parts]
+        index = pack_index(
+            [len(part) for part in parts],
+            pickler.objects,
+            pickler.arrays.shapes,
+            encode_dtypes(pickler.arrays.dtypes),
+        )
         return Encoded(
             {"protocol": PROTOCOL},
             {
@@ -85,16 +131,24 @@ class PickleCodec:
 
     def decode(self, admitted: Admitted) -> Any:
         """Build the model; its arrays are writable views of the payload's memory."""
+        parts = admitted.parts
+        known = [arrays.build_dtype(dtype) for dtype in parts.dtypes]
         built: dict[int, Any] = {}
 
         def persistent(index: int) -> Any:
-            if index not in built:
-                built[index] = columns.build(admitted.columns[index])
-            return built[index]
+            found = built.get(index)
+            if found is None:
+                part = parts.objects[index]
+                found = built[index] = (
+                    arrays.build(part, known)
+                    if isinstance(part, ArrayPart)
+                    else columns.build(part)
+                )
+            return found
 
         return unpickling.load(
             unpickling.RestrictedUnpickler(
-                admitted.stream, admitted.names, persistent=persistent, buffers=admitted.buffers
+                admitted.stream, admitted.names, persistent=persistent, buffers=parts.buffers
             )
         )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from safeserial.payload import Column
+from safeserial.payload import Parts
 from safeserial.policy import Name
 
 
@@ -73,10 +73,8 @@ class Admitted:
         Opcodes, decompressed; in a joblib payload each inline array is replaced by a persistent id.
     names : mapping of (module, qualname) to (module, qualname)
         Every global of the stream as it stands there, and what it resolves to today.
-    buffers : tuple of memoryview
-        Out-of-band buffers of protocol 5, in order.
-    columns : tuple of Column
-        What persistent ids of a pickle payload stand for.
+    parts : Parts
+        Out-of-band buffers of a pickle payload, and what its persistent ids stand for.
     arrays : tuple of InlineArray
         What persistent ids of a joblib payload stand for.
     """
@@ -84,6 +82,5 @@ class Admitted:
     format: str
     stream: memoryview | bytes = field(repr=False)
     names: Mapping[Name, Name]
-    buffers: tuple[memoryview, ...] = field(default=(), repr=False)
-    columns: tuple[Column, ...] = field(default=(), repr=False)
+    parts: Parts = Parts()
     arrays: tuple[InlineArray, ...] = field(default=(), repr=False)

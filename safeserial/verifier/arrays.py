@@ -208,10 +208,13 @@ def read_shape(value: Value, constants: Constants) -> tuple[int, ...]:
     dimensions = value if type(value) is tuple else (value,)
     if len(dimensions) > _MAX_DIMENSIONS:
         raise RuleBroken(f"an array has at most {_MAX_DIMENSIONS} dimensions")
-    shape = tuple(constants.integer(one) for one in dimensions)
-    # NumPy multiplies the other dimensions even where one is zero.
-    if min(shape, default=0) < 0 or product(tuple(one for one in shape if one)) > _MAX_BYTES:
-        raise RuleBroken("an array's shape is out of range")
+    shape = tuple([constants.integer(one) for one in dimensions])
+    size = 1
+    for one in shape:
+        # NumPy multiplies the other dimensions even where one is zero.
+        size *= one or 1
+        if one < 0 or size > _MAX_BYTES:
+            raise RuleBroken("an array's shape is out of range")
     return shape
 
 

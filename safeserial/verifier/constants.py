@@ -21,6 +21,7 @@ from safeserial.verifier.opcodes import (
 from safeserial.verifier.values import RawValue, RuleBroken, Value
 
 _NONE: Final = CODES["NONE"]
+_BYTE: Final = CODES["BININT1"]
 _U2: Final = struct.Struct("<H")
 _I4: Final = struct.Struct("<i")
 _U4: Final = struct.Struct("<I")
@@ -58,9 +59,9 @@ class Constants:
 
     def value(self, value: Value) -> Any:
         """Return the Python object of a constant."""
-        if isinstance(value, RawValue) and value.content is not None:
-            return value.content
         if type(value) is not int:
+            if isinstance(value, RawValue) and value.content is not None:
+                return value.content
             raise RuleBroken("a constant is needed here")
         data, code = self.data, self.data[value]
         if code in COUNTED:
@@ -108,6 +109,8 @@ class Constants:
 
     def integer(self, value: Value) -> int:
         """Return the int of a constant, never a bool."""
+        if type(value) is int and self.data[value] == _BYTE:
+            return self.data[value + 1]
         number = self.value(value)
         if type(number) is not int:
             raise RuleBroken("an integer is needed here")

@@ -11,13 +11,15 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from safeserial.errors import LimitExceededError
-from safeserial.policy import Name, Policy
+from safeserial.policy import Grant, Name, Policy
+from safeserial.verifier import intrinsic
 from safeserial.verifier.admitted import InlineArray
 from safeserial.verifier.hashing import KeyCosts
 from safeserial.verifier.values import Global, RuleBroken
 
 # The unpickler needs about this many times the bytes of an honest stream anyway.
 _NATURAL_INFLATION: Final = 16
+_KNOWN: Final = Grant(frozenset({"new"}))
 _STORABLE: Final = frozenset({"reference", "new", "call"})
 
 
@@ -86,13 +88,18 @@ class Context:
         """
         name = self.allowlist.resolve(*renamed)
         grant = self.allowlist.find(name)
+        if grant is None and name in known:
+            grant = _KNOWN
+        if grant is not None and name in intrinsic.RULES:
+            grant = Grant(grant.roles, intrinsic.RULES[name])
         if self.names.setdefault(written, name) != name:
             raise RuleBroken("one name stands for two things in this file")
-        if (written, name) not in self.sightings:
-            self.sightings[written, name] = Sighting(
-                written, name, grant is not None or name in known, offset
-            )
-        return Global(written, name, grant)
+        sighting = self.sightings.get((written, name))
+        if sighting is None:
+            # No grant, not listed: what comes of the name is unknown, and nothing is admitted.
+            sighting = Sighting(written, name, grant is not None, offset)
+            self.sightings[written, name] = sighting
+        return Global(written, name, grant, sighting.roles)
 
     def use(self, target: Global, role: str) -> bool:
         """Record that a name is used in a role.
@@ -107,7 +114,7 @@ class Context:
         RuleBroken
             If it is listed, but not for this role.
         """
-        self.sightings[target.written, target.name].roles.add(role)
+        target.roles.add(role)
         if target.grant is None:
             return False
         roles = target.grant.roles

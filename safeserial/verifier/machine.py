@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
-from typing import Final, TypeAlias, cast
+from typing import Final, TypeAlias
 
 from safeserial.errors import (
     CorruptArtifactError,
     ForbiddenOperationError,
     LimitExceededError,
 )
+from safeserial.verifier import batches
 from safeserial.verifier.constants import Constants
 from safeserial.verifier.context import Context
 from safeserial.verifier.hashing import Nests
@@ -24,16 +25,11 @@ from safeserial.verifier.opcodes import (
     BINGET,
     BINPUT,
     FIXED,
-    ITEM,
-    ITEMS,
     KINDS,
     KINDS_AFTER_GAP,
     MARK,
     MEMOIZE,
     NAMES,
-    PAIR,
-    PAIRS,
-    PARTED_PAIR,
     REFUSED,
     SHORT_RAW,
     SHORT_TEXT,
@@ -42,11 +38,9 @@ from safeserial.verifier.opcodes import (
 )
 from safeserial.verifier.values import (
     UNSET,
-    DictValue,
     FrozenSetValue,
     Global,
     Instance,
-    ListValue,
     RuleBroken,
     Run,
     Unset,
@@ -56,7 +50,6 @@ from safeserial.verifier.values import (
 
 _TICK: Final = 1 << 14
 _MAX_GAP: Final = 1024
-_BATCH_FROM: Final = 4096
 _TUPLE_BYTES: Final = 56
 NESTED: Final = frozenset({tuple, FrozenSetValue, Instance})
 
@@ -81,7 +74,7 @@ class Machine:
         What the opcodes do that the hot loop leaves alone.
     buffers : tuple of memoryview
         Out-of-band buffers of protocol 5.
-    columns : tuple of Value
+    objects : tuple of Value
         What integer persistent ids stand for.
     depth : int
         0 for a payload, 1 for a stream inside one.
@@ -94,7 +87,7 @@ class Machine:
         steps: Mapping[int, Step],
         *,
         buffers: tuple[memoryview, ...] = (),
-        columns: tuple[Value, ...] = (),
+        objects: tuple[Value, ...] = (),
         depth: int = 0,
     ) -> None:
         self.data = data
@@ -103,7 +96,7 @@ class Machine:
         self.constants = Constants(data)
         self.nests = Nests(context.limits, len(data), nested=depth > 0)
         self.buffers = list(reversed(buffers))
-        self.columns = columns
+        self.objects = objects
         self.depth = depth
         self.stack: list[Value] = []
         self.below: list[list[Value]] = []
@@ -208,7 +201,7 @@ class Machine:
                     here += 1
                     if data[here] == 0x8C and stack:
                         self._position = here
-                        end = self._batch(here, stack[-1])
+                        end = batches.take(self, here, stack[-1])
                         if end:
                             here = end
                             continue
@@ -290,7 +283,7 @@ class Machine:
         """Return an entry of the memo, as GET does."""
         value = self.memo[index]
         if isinstance(value, Run):
-            self._expand(value)
+            batches.expand(self, value)
             value = self.memo[index]
         if isinstance(value, Global):
             value.pushed += 1
@@ -300,57 +293,6 @@ class Machine:
             raise RuleBroken("joblib's wrapper is used once")
         return value
 
-    def _expand(self, run: Run) -> None:
-        item = PAIR if run.pairs else ITEM
-        for index, match in enumerate(item.finditer(self.data, run.start, run.end), run.base):
-            if self.memo[index] is run:
-                self.memo[index] = match.start()
-
-    # -- batches
-
-    def _batch(self, start: int, target: Value) -> int:
-        """Take a whole batch of strings (and small numbers) at once; 0 where it is not one."""
-        pairs = type(target) is DictValue
-        if (not pairs and type(target) is not ListValue) or self.kinds is not KINDS:
-            return 0
-        form, closing = (PAIRS, 0x75) if pairs else (ITEMS, 0x65)
-        data, here, frame_end = self.data, start, self.frame_end
-        runs: list[Run] = []
-        while True:
-            match = form.match(data, here)
-            if match is not None:
-                runs.append(Run(here, match.end(), pairs=pairs))
-                here = match.end()
-            if data[here] == closing:
-                break
-            if pairs and (match := PARTED_PAIR.match(data, here)):
-                # A frame begins between key and value.
-                runs.append(Run(here, match.end(1), pairs=False))
-                frame_end = self.open_frame(match.end(1), frame_end)
-                here = match.end()
-            elif data[here] == 0x95:
-                frame_end = self.open_frame(here, frame_end)
-                here += 9
-            else:
-                return 0
-        if here - start < _BATCH_FROM:
-            return 0
-        self.frame_end = frame_end
-        grow(cast("DictValue | ListValue", target), sum(map(self._remember, runs)))
-        return here + 1
-
-    def _remember(self, run: Run) -> int:
-        """Check the texts of a run and give them their memo entries."""
-        texts = (PAIR if run.pairs else ITEM).findall(self.data, run.start, run.end)
-        blob = b"".join(texts)
-        # Lengths stand among the texts: those of 128 and more are not ASCII either.
-        if not blob.isascii():
-            b"\n".join([text[1:] for text in texts]).decode("utf-8", "surrogatepass")
-        run.base = len(self.memo)
-        self.memo.extend([run] * len(texts))
-        self.context.count_opcodes(3 * len(texts))
-        return len(texts)
-
     def open_frame(self, here: int, frame_end: int) -> int:
         """Return where the frame ends whose opcode stands at `here`."""
         length = int.from_bytes(self.data[here + 1 : here + 9], "little")
@@ -358,14 +300,3 @@ class Machine:
         if here < frame_end or length > len(self.data) - here - 9:
             raise ValueError("frame")
         return here + 9 + length
-
-
-def grow(target: DictValue | ListValue, count: int) -> None:
-    """Count members that are not kept because all are strings and small numbers."""
-    if target.sealed:
-        raise RuleBroken("a column is complete")
-    target.count += count
-    if isinstance(target, DictValue):
-        target.pairs = None
-    else:
-        target.items = None

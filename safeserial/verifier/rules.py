@@ -70,8 +70,9 @@ def apply(use: Use) -> Value:
         raise PolicyError(
             f"the policy gives {use.target.dotted} an unknown rule: {use.grant.rule!r}"
         )
-    if any(_tainted(argument) for argument in use.arguments):
-        return UNKNOWN
+    for argument in use.arguments:
+        if type(argument) is not int and _tainted(argument):
+            return UNKNOWN
     return rule(use)
 
 
@@ -82,7 +83,9 @@ def _tainted(value: Value, depth: int = 2) -> bool:
     if isinstance(value, Global):
         return value.grant is None
     if type(value) is tuple and depth:
-        return any(_tainted(item, depth - 1) for item in value)
+        for item in value:
+            if type(item) is not int and _tainted(item, depth - 1):
+                return True
     return False
 
 

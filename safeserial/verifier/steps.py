@@ -128,9 +128,9 @@ def _readonly_buffer(machine: Machine, here: int) -> int:
 
 def _persistent(machine: Machine, here: int) -> int:
     number = machine.constants.integer(machine.stack.pop())
-    if not 0 <= number < len(machine.columns):
-        raise RuleBroken("persistent ids stand only for the payload's own columns")
-    machine.stack.append(machine.columns[number])
+    if not 0 <= number < len(machine.objects):
+        raise RuleBroken("persistent ids stand only for the payload's own arrays and columns")
+    machine.stack.append(machine.objects[number])
     return here + 1
 
 

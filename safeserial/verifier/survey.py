@@ -18,15 +18,15 @@ from safeserial.errors import (
     UnsupportedVersionError,
     UntrustedTypesError,
 )
-from safeserial.payload import BUFFERS, COLUMN_KINDS, INDEX, STREAM, Column, Payload, unpack_index
+from safeserial.payload import BUFFERS, INDEX, STREAM, Parts, Payload, unpack_index
 from safeserial.policy import Limits, Name, Policy
 from safeserial.verifier.admitted import Admitted
 from safeserial.verifier.calls import CALL_STEPS
 from safeserial.verifier.context import Context
 from safeserial.verifier.decompress import decompress, detect
 from safeserial.verifier.machine import Machine
+from safeserial.verifier.parts import part_values
 from safeserial.verifier.steps import DATA_STEPS
-from safeserial.verifier.values import DictValue, ListValue, Value
 from safeserial.verifier.wrappers import transcode
 
 _STEPS: Final = {**DATA_STEPS, **CALL_STEPS}
@@ -101,8 +101,7 @@ class _Source:
     """A payload's stream and what belongs to it."""
 
     stream: memoryview
-    buffers: tuple[memoryview, ...] = ()
-    columns: tuple[Column, ...] = ()
+    parts: Parts = Parts()
 
 
 def admit(payload: Payload, policy: Policy) -> Admitted:
@@ -148,8 +147,7 @@ def admit(payload: Payload, policy: Policy) -> Admitted:
         format=payload.format,
         stream=transcode(source.stream, machine.cuts),
         names=dict(context.names),
-        buffers=source.buffers,
-        columns=source.columns,
+        parts=source.parts,
         arrays=tuple(context.arrays),
     )
 
@@ -202,7 +200,7 @@ def _report(context: Context, problem: SafeSerialError | None, size: int) -> Sur
 
 
 def _context(payload: Payload, policy: Policy, source: _Source) -> Context:
-    size = len(source.stream) + sum(map(len, source.buffers))
+    size = len(source.stream) + sum(map(len, source.parts.buffers))
     return Context(policy, joblib=payload.format == "joblib", size=size)
 
 
@@ -214,8 +212,8 @@ def _machine(source: _Source, context: Context) -> Machine:
         bytes(stream) if copied else stream,
         context,
         _STEPS,
-        buffers=source.buffers,
-        columns=tuple(_column(column) for column in source.columns),
+        buffers=source.parts.buffers,
+        objects=part_values(source.parts),
     )
 
 
@@ -262,16 +260,4 @@ def _parts(members: Mapping[str, memoryview]) -> _Source:
         return _Source(members[STREAM])
     if set(members) != {STREAM, INDEX, BUFFERS}:
         raise CorruptArtifactError("the payload has other members than its format")
-    buffers, columns = unpack_index(members[INDEX], members[BUFFERS])
-    return _Source(members[STREAM], buffers, columns)
-
-
-def _column(column: Column) -> Value:
-    made: DictValue | ListValue
-    if len(COLUMN_KINDS[column.kind]) == 1:
-        made = ListValue(column.count)
-        made.easy = COLUMN_KINDS[column.kind] != "d"
-    else:
-        made = DictValue(column.count)
-    made.sealed = True
-    return made
+    return _Source(members[STREAM], unpack_index(members[INDEX], members[BUFFERS]))

@@ -21,11 +21,13 @@ class RuleBroken(Exception):
 class Global:
     """A name of the stream; `grant` is None where the policy does not list it."""
 
-    __slots__ = ("grant", "name", "pushed", "spent", "written")
+    __slots__ = ("grant", "name", "pushed", "roles", "spent", "written")
 
-    def __init__(self, written: Name, name: Name, grant: Grant | None) -> None:
+    def __init__(self, written: Name, name: Name, grant: Grant | None, roles: set[str]) -> None:
         self.written = written
         self.name = name
+        # The roles it was used in so far, shared by all occurrences of the name.
+        self.roles = roles
         self.grant = grant
         # Times it came onto the stack, and times it left it as the thing called: the difference
         # are the times it was stored.

@@ -31,7 +31,10 @@ from safeserial.verifier.values import (
 NAMES: Final = WRAPPERS
 REFUSED: Final = frozenset(
     (module, name)
-    for module in ("joblib.numpy_pickle_compat", "joblib.numpy_pickle")
+    for module in (
+        *("joblib.numpy_pickle_compat", "joblib.numpy_pickle"),
+        *("sklearn.externals.joblib.numpy_pickle_compat", "sklearn.externals.joblib.numpy_pickle"),
+    )
     for name in ("NDArrayWrapper", "ZNDArrayWrapper")
 )
 _SUBCLASSES: Final = frozenset({("numpy", "ndarray"), ("numpy", "matrix"), ("numpy", "memmap")})

@@ -3,7 +3,6 @@
 
 import json
 import os
-import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -140,7 +139,7 @@ def test_no_color_is_respected(artifact):
 
 
 def on_terminal(*arguments, env=None):
-    leader, follower = pty.openpty()
+    leader, follower = os.openpty()
     command = [sys.executable, "-m", "safeserial", *arguments]
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100", **(env or {})}
     with subprocess.Popen(

@@ -3,7 +3,6 @@
 
 import json
 import os
-import pty
 import stat
 import subprocess
 import sys
@@ -185,7 +184,7 @@ def test_export_never_overwrites(run, ring):
     "arguments", [["export", "hmac-", "-o", "-"], ["import", "-"]], ids=["export", "import"]
 )
 def test_a_terminal_neither_shows_nor_takes_a_secret(ring, arguments):
-    leader, follower = pty.openpty()
+    leader, follower = os.openpty()
     done = subprocess.run(
         [sys.executable, "-m", "safeserial", "keys", *arguments],
         stdin=follower,

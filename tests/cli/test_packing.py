@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import pickle
-import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -191,7 +190,7 @@ def test_unpack_writes_to_a_pipe(program, artifact, ring):
 
 @pytest.mark.skipif(os.name != "posix", reason="terminals")
 def test_unpack_never_writes_to_a_terminal(artifact):
-    leader, follower = pty.openpty()
+    leader, follower = os.openpty()
     command = [sys.executable, "-m", "safeserial", "unpack", str(artifact), "-o", "-"]
     done = subprocess.run(command, stdout=follower, stderr=subprocess.PIPE, check=False, timeout=60)
     os.close(follower)

@@ -2,7 +2,10 @@
 """``safeserial verify``: one line a file, and three exit codes that scripts can believe."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -122,3 +125,39 @@ def test_json_holds_what_the_lines_say(run, artifact, ring):
     assert (bad["status"], bad["error"]) == ("unknown", "MissingFileError")
     assert bad["hint"]
     assert ended.out == json.dumps(document, sort_keys=True, indent=2) + "\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="terminals")
+@pytest.mark.parametrize("large", [True, False])
+def test_a_large_file_shows_progress_to_a_terminal_only(artifact, large):
+    code = f"""
+import sys
+from safeserial.cli import render
+render.LARGE = {0 if large else 2**60}
+sys.argv = ["safeserial", "verify", "model.safeserial"]
+from safeserial.__main__ import main
+main()
+"""
+    leader, follower = os.openpty()
+    environment = {**os.environ, "TERM": "xterm"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=follower,
+        env=environment,
+        check=False,
+        timeout=60,
+    )
+    os.close(follower)
+    try:
+        shown = os.read(leader, 65536).decode()
+    except OSError:  # nothing was written, and the other end is closed
+        shown = ""
+    os.close(leader)
+    assert done.returncode == 0
+    assert done.stdout.startswith(b"OK  ")
+    assert ("model.safeserial" in shown) is large
+    piped = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=True, timeout=60
+    )
+    assert piped.stderr == b""

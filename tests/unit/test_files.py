@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import random
@@ -10,6 +11,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from pathlib import Path
@@ -281,15 +283,36 @@ def test_a_folder_that_cannot_be_listed_is_no_failure(tmp_path, monkeypatch):
     assert (tmp_path / "f").read_bytes() == b"new"
 
 
-@posix
-@pytest.mark.skipif(os.name == "posix" and os.geteuid() == 0, reason="root writes everywhere")
-def test_a_read_only_folder_is_refused(tmp_path):
-    tmp_path.chmod(0o500)
+@contextlib.contextmanager
+def nobody():
+    """Act as a user without privileges (root may write everywhere)."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
     try:
-        with pytest.raises(WriteFailedError), atomic_write(tmp_path / "f"):
-            pass
+        yield
     finally:
-        tmp_path.chmod(0o700)
+        os.seteuid(0)
+
+
+@posix
+def test_a_read_only_folder_is_refused():
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        old = folder / "old"
+        old.write_bytes(b"old")
+        old.chmod(0o666)
+        folder.chmod(0o555)
+        for path in (old, folder / "new"):
+            with nobody(), pytest.raises(WriteFailedError), atomic_write(path) as stream:
+                stream.write(b"new")
+        assert old.read_bytes() == b"old"
+        assert os.listdir(folder) == ["old"]
+        old.chmod(0)
+        with nobody(), pytest.raises(UnreadableFileError), open_regular(old):
+            pass
+        folder.chmod(0o700)
 
 
 WRITER = """

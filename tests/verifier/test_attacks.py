@@ -23,11 +23,12 @@ from safeserial.errors import (
     CorruptArtifactError,
     ForbiddenOperationError,
     LimitExceededError,
+    PolicyError,
     SafeSerialError,
     UnsupportedVersionError,
     UntrustedTypesError,
 )
-from safeserial.policy import Policy
+from safeserial.policy import Allowlist, Grant, Policy
 from safeserial.verifier import admit, survey
 from tests.verifier.streams import (
     DTYPE,
@@ -351,6 +352,26 @@ def test_role_stored() -> None:
         refusal(stream(name("mine", "only_built")), chosen=chosen), ForbiddenOperationError
     )
     admit(payload(stream(name("mine", "Made"))), chosen)
+
+
+def test_trusting_numpy_does_not_trust_lies() -> None:
+    names = ("numpy:dtype", "numpy:ndarray", "numpy._core.multiarray:_reconstruct")
+    loose = policy(*(f"{one}=reference call new build" for one in names))
+    lie = stream(array(1, dtype("O8", "|"), short(b"8" * 8)))
+    assert isinstance(refusal(lie, chosen=loose), ForbiddenOperationError)
+    trusting = Policy(chosen=Allowlist({}, {})).trusting([n.replace(":", ".") for n in names])
+    assert isinstance(refusal(lie, chosen=trusting), ForbiddenOperationError)
+
+
+def test_wrapper_that_no_policy_lists_is_not_a_way_around_rules() -> None:
+    bare = Policy(chosen=Allowlist({("numpy", "dtype"): Grant(frozenset({"call"}))}, {}))
+    data = stream(DTYPE, short("O8"), WRAPPER, b"\x88\x87R", b"(K\x03", short("|"), b"tb")
+    assert isinstance(refusal(data, "joblib", bare), ForbiddenOperationError)
+
+
+def test_unknown_rule() -> None:
+    with pytest.raises(PolicyError):
+        admit(payload(stream(name("a", "B"), b")\x81")), policy("a:B=new/nonsense"))
 
 
 def test_hash_collisions() -> None:

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Instances: attributes that stand in front of methods, and parameters that reach outside.
+
+Floor 5.  An attribute called ``predict`` wins over the method of the class, so a state could swap
+what a model does for any function of the allowlist.  Honest instances hold no such attribute: all
+estimators of scikit-learn were looked at.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import warnings
+from typing import Any, Final
+
+from safeserial.errors import SafeSerialWarning
+from safeserial.validators.asking import name_of, refuse
+from safeserial.validators.encoders import check_hasher, check_vocabulary
+
+# Asked of an instance, by NumPy, scikit-learn, copy or IPython, even where the class has no such method.
+_PROTOCOLS: Final = frozenset(
+    "__array__ __array_interface__ __array_struct__ __array_namespace__ __dataframe__ __sklearn_clone__"
+    " __sklearn_is_fitted__ __sklearn_tags__ __deepcopy__ __copy__ __getstate__ __setstate__"
+    " __reduce__ __reduce_ex__ __call__ __len__ __iter__ __getitem__ __class__ __dict__ __getattr__"
+    " _repr_html_ _repr_mimebundle_ _ipython_display_".split()
+)
+# Looked for on an instance with hasattr, by whatever holds an estimator.
+_METHODS: Final = frozenset(
+    "fit fit_predict fit_transform partial_fit predict predict_proba predict_log_proba"
+    " decision_function transform inverse_transform score score_samples get_params set_params"
+    " get_feature_names_out sample_y apply decision_path split get_n_splits".split()
+)
+
+
+def reserved_names(kind: type) -> frozenset[str]:
+    """Return the names that no attribute of an instance of a class may have.
+
+    Parameters
+    ----------
+    kind : type
+        A class of which there are instances.
+
+    Returns
+    -------
+    frozenset of str
+        Methods, properties and other descriptors of the class, what protocols ask an instance for,
+        and of an estimator of scikit-learn everything that its class defines and its constructor
+        does not set.
+    """
+    names = set(_PROTOCOLS)
+    for base in kind.__mro__[:-1]:
+        names.update(name for name, value in vars(base).items() if _is_method(value))
+    if kind.__module__.partition(".")[0] == "sklearn":
+        names |= _METHODS
+        for base in kind.__mro__[:-1]:
+            names |= vars(base).keys()
+        names -= _parameters(kind)
+    return frozenset(names)
+
+
+def _is_method(value: Any) -> bool:
+    if isinstance(value, functools.cached_property | type):
+        return False  # the first keeps its result in the instance, under its own name
+    return callable(value) or hasattr(type(value), "__get__")
+
+
+def _parameters(kind: type) -> set[str]:
+    """Return names that the constructor sets; Lasso has a default for one in its class too."""
+    try:
+        return set(inspect.signature(kind).parameters)
+    except (TypeError, ValueError):
+        return set()
+
+
+def check_names(instance: Any, names: frozenset[str]) -> None:
+    """Refuse an instance that has an attribute with a reserved name."""
+    taken = names & vars(instance).keys()
+    if taken:
+        refuse(
+            instance, f"its state puts {', '.join(sorted(taken))} in the place of the class's own"
+        )
+
+
+def check_vectorizer(model: Any) -> None:
+    """Check a vocabulary, and tell of one that takes its texts for names of files."""
+    check_vocabulary(model)
+    if vars(model).get("input") in {"file", "filename"}:
+        _tell(model, f"reads files: input={vars(model)['input']!r}")
+
+
+def check_hashing_vectorizer(model: Any) -> None:
+    """Check the number of columns, and tell of one that takes its texts for names of files."""
+    check_hasher(model)
+    check_vectorizer(model)
+
+
+def check_memory(model: Any) -> None:
+    """Tell of an estimator that caches on disk when it is fitted; what it finds there it unpickles."""
+    memory = vars(model).get("memory")
+    if memory is not None:
+        _tell(model, f"caches on disk when fitted: memory={memory!r}"[:200])
+
+
+def _tell(model: Any, what: str) -> None:
+    warnings.warn(f"{name_of(model)} {what}", SafeSerialWarning, stacklevel=2)

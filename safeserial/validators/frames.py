@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""pandas: blocks that cover the columns once, codes that name categories, masks that fit.
+
+Floor 5.  pandas writes the place of each block into arrays as long as the axis, and takes categories
+by their codes, both in compiled code without bounds checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from safeserial.validators.asking import array, ensure, inside, shaped
+
+
+def check_manager(manager: Any) -> Iterable[Any]:
+    """Check the blocks of a data frame or series; return its axes and the values of the blocks."""
+    axes, blocks = list(manager.axes), list(manager.blocks)
+    items = len(axes[0])
+    rows = len(axes[-1])
+    places = [np.asarray(block.mgr_locs.as_array) for block in blocks]
+    one_dimension = len(axes) == 1
+    for block, place in zip(blocks, places, strict=True):
+        shape = tuple(block.values.shape)
+        ensure(manager, shape[-1] == rows, f"a block has {shape[-1]} rows instead of {rows}")
+        if len(shape) > 1:
+            ensure(manager, shape[0] == len(place), "a block has more columns than places")
+        inside(manager, place, 0, items, "a block's place")
+    if one_dimension:
+        ensure(manager, len(blocks) == 1, f"has {len(blocks)} blocks")
+    else:
+        taken = np.concatenate([*places, np.zeros(0, dtype=np.int64)]).astype(np.int64)
+        once = np.bincount(taken, minlength=items)
+        ensure(manager, len(taken) == items and (once == 1).all(), "its blocks do not fit its axis")
+    return [*axes, *(block.values for block in blocks)]
+
+
+def check_categorical(values: Any) -> Iterable[Any]:
+    """Check the codes of a categorical; return its categories."""
+    codes = array(values, values._ndarray, "codes", kinds="i")  # noqa: SLF001 - `codes` is a view
+    inside(values, codes, -1, len(values.categories), "codes")
+    return (values.categories,)
+
+
+def check_dates(values: Any) -> Iterable[Any]:
+    """Check that an array of dates, spans or periods holds 64-bit numbers."""
+    array(values, values._ndarray, "its numbers", kinds="Mmi")  # noqa: SLF001 - what C code reads
+    ensure(values, values._ndarray.dtype.itemsize == 8, "its numbers are short")  # noqa: PLR2004, SLF001
+    return ()
+
+
+def check_wrapped(values: Any) -> Iterable[Any]:
+    """Return the NumPy array inside an array of strings or a plain one."""
+    return (array(values, values._ndarray, "its values", kinds="biufcOSUMmV"),)  # noqa: SLF001
+
+
+def check_masked(values: Any) -> None:
+    """Check that the mask of a nullable array is as long as its data."""
+    state = vars(values)
+    data = array(values, state.get("_data"), "_data", kinds="biuf")
+    mask = array(values, state.get("_mask"), "_mask", kinds="b")
+    shaped(values, mask, data.shape, "_mask")
+
+
+def check_sparse_array(values: Any) -> None:
+    """Check that a sparse array has a value for each place."""
+    state = vars(values)
+    stored = array(values, state.get("_sparse_values"), "_sparse_values", kinds="biufcOMm", ndim=1)
+    index = state.get("_sparse_index")
+    count = getattr(index, "npoints", None)
+    ensure(values, count == len(stored), f"has {len(stored)} values for {count} places")
+
+
+def check_interval_array(values: Any) -> None:
+    """Check that intervals have as many ends as beginnings."""
+    state = vars(values)
+    ensure(values, len(state["_left"]) == len(state["_right"]), "its sides differ in length")
+
+
+def check_multi_index(index: Any) -> None:
+    """Check that the codes of a MultiIndex name entries of its levels."""
+    state = vars(index)
+    levels, codes = state["_levels"], state["_codes"]
+    ensure(index, len(levels) == len(codes), "has other levels than codes")
+    lengths = set()
+    for level, one in zip(levels, codes, strict=True):
+        numbers = array(index, one, "codes", kinds="i", ndim=1)
+        inside(index, numbers, -1, len(level), "codes")
+        lengths.add(len(numbers))
+    ensure(index, len(lengths) <= 1, "its codes differ in length")

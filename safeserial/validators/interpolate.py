@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Splines: knots in order, and as many of them as degree and coefficients need.
+
+Floor 5.  Evaluating looks for the interval of each point among the knots, then reads ``k + 1`` knots
+and coefficients around it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from safeserial.validators.asking import array, ensure, inside, whole
+
+_MAX_DEGREE = 1000
+
+
+def check_bspline(spline: Any) -> None:
+    """Check a BSpline."""
+    state = vars(spline)
+    old = "t" in state
+    degree = whole(spline, state, "k", 0, _MAX_DEGREE)
+    knots = array(spline, state.get("t" if old else "_t"), "t", kinds="f", ndim=1)
+    values = array(spline, state.get("c" if old else "_c"), "c", kinds="fc")
+    ensure(spline, knots.dtype == np.float64, f"t is of dtype {knots.dtype}")
+    ensure(spline, values.ndim > 0, "c is a number")
+    ensure(spline, np.isfinite(knots).all(), "a knot is not finite")
+    ensure(spline, (knots[1:] >= knots[:-1]).all(), "its knots are out of order")
+    count = len(knots) - degree - 1
+    ensure(spline, count > degree, f"has {len(knots)} knots for degree {degree}")
+    ensure(spline, len(values) >= count, f"has {len(values)} coefficients instead of {count}")
+    ensure(spline, knots[degree] < knots[count], "its base interval is empty")
+    whole(spline, state, "axis", 0, values.ndim)
+
+
+def check_ppoly(polynomial: Any) -> None:
+    """Check a PPoly, BPoly or CubicSpline."""
+    state = vars(polynomial)
+    breaks = array(polynomial, state.get("x"), "x", kinds="f", ndim=1)
+    values = array(polynomial, state.get("c"), "c", kinds="fc")
+    ensure(polynomial, values.ndim > 1, "c has one dimension")
+    ensure(
+        polynomial, len(breaks) > 1 and np.isfinite(breaks).all(), "x is too short or not finite"
+    )
+    steps = np.diff(breaks)
+    ensure(polynomial, (steps >= 0).all() or (steps <= 0).all(), "x is out of order")
+    ensure(polynomial, values.shape[1] == len(breaks) - 1, f"c has shape {values.shape}")
+    ensure(polynomial, values.shape[0] > 0, "has no coefficients")
+
+
+def check_spline_transformer(model: Any) -> None:
+    """Check that a SplineTransformer has a spline of its degree for each feature."""
+    state = vars(model)
+    if "bsplines_" not in state:
+        return
+    splines = state["bsplines_"]
+    ensure(model, isinstance(splines, list), "bsplines_ is no list")
+    ensure(model, len(splines) == whole(model, state, "n_features_in_", 1), "bsplines_ has others")
+    degree = whole(model, state, "degree", 0, _MAX_DEGREE)
+    ensure(model, all(one.k == degree for one in splines), "a spline is of another degree")
+    sizes = array(model, np.array([one.c.shape[1] for one in splines]), "bsplines_", kinds="i")
+    inside(model, sizes, degree + 1, 2**31, "bsplines_")
+    ensure(model, (sizes == sizes[0]).all(), "its splines differ in size")

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Linear models: coefficients for the features and classes that the model says it has.
+
+Floor 5.  Prediction is NumPy's, which checks; fitting on (``warm_start``, ``partial_fit``) hands
+``coef_`` to compiled loops that take their length from the data.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from safeserial.validators.asking import columns_of, ensure, whole
+
+
+def check_linear(model: Any) -> None:
+    """Check the shape of ``coef_`` and ``intercept_``."""
+    state = vars(model)
+    coefficients = columns_of(state.get("coef_"))
+    if not coefficients or "n_features_in_" not in state:
+        return
+    width = whole(model, state, "n_features_in_", 1)
+    ensure(model, coefficients[-1] == width, f"coef_ has shape {coefficients}, {width} features")
+    offsets = columns_of(state.get("intercept_"))
+    if offsets:
+        targets = coefficients[0] if len(coefficients) > 1 else 1
+        ensure(model, offsets[0] in {1, targets}, f"intercept_ has shape {offsets}")
+
+
+def check_linear_classifier(model: Any) -> None:
+    """Check ``coef_`` against ``classes_`` too."""
+    check_linear(model)
+    state = vars(model)
+    coefficients, classes = columns_of(state.get("coef_")), columns_of(state.get("classes_"))
+    if len(coefficients) > 1 and len(classes) == 1:
+        rows = {classes[0]} if classes[0] > 2 else {1, classes[0]}  # noqa: PLR2004 - two need one row
+        ensure(model, coefficients[0] in rows, f"coef_ has shape {coefficients}")
+
+
+def check_components(model: Any) -> None:
+    """Check ``components_`` of a decomposition whose solver is compiled."""
+    state = vars(model)
+    shape = columns_of(state.get("components_"))
+    if not shape or "n_features_in_" not in state:
+        return
+    width = whole(model, state, "n_features_in_", 1)
+    ensure(model, shape[-1] == width, f"components_ has shape {shape}, {width} features")
+    if "_n_components" in state:
+        ensure(model, shape[0] == state["_n_components"], f"components_ has shape {shape}")

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Rules that hold for a name whatever the policy says: with any other it would not be safe.
+
+Floor 4.  Who trusts ``numpy.dtype`` trusts NumPy's dtypes, not a dtype that lies about its size; a
+policy decides whether such a name may be used at all, never with what arguments.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from safeserial.policy import Name
+
+_NUMPY: Final = {
+    "multiarray._reconstruct": "ndarray-reconstruct",
+    "multiarray.scalar": "scalar",
+    "numeric._frombuffer": "frombuffer",
+}
+_NAMES: Final = {
+    "numpy.dtype": "dtype",
+    "numpy.ndarray": "ndarray-reconstruct",
+    "numpy.matrix": "ndarray-reconstruct",
+    "numpy.ma.MaskedArray": "masked-reconstruct",
+    "numpy.ma.core.MaskedArray": "masked-reconstruct",
+    "numpy.ma.core._mareconstruct": "masked-reconstruct",
+    "numpy.random._pickle.__bit_generator_ctor": "bit-generator",
+    "numpy.random._pickle.__generator_ctor": "generator",
+    "numpy.random._pickle.__randomstate_ctor": "random-state",
+    "_codecs.encode": "latin1",
+    "builtins.bytearray": "bytearray",
+    "builtins.bytes": "bytes",
+    "builtins.dict": "literal",
+    "builtins.frozenset": "literal",
+    "builtins.list": "literal",
+    "builtins.range": "range",
+    "builtins.set": "literal",
+    "builtins.tuple": "literal",
+    "collections.Counter": "container",
+    "collections.OrderedDict": "container",
+    "collections.defaultdict": "default-factory",
+    "collections.deque": "container",
+    "copyreg.__newobj__": "newobj",
+    "copyreg._reconstructor": "reconstructor",
+    "functools.partial": "partial",
+    "sklearn.tree._tree.Tree": "tree",
+    **{f"numpy.{core}.{name}": rule for core in ("core", "_core") for name, rule in _NUMPY.items()},
+}
+RULES: Final[dict[Name, str]] = {
+    (dotted.rpartition(".")[0], dotted.rpartition(".")[2]): rule for dotted, rule in _NAMES.items()
+}
