@@ -19,7 +19,7 @@ MAX_BYTES: Final = 2**20
 MAX_ITEM: Final = 2**24
 _PLAIN: Final = re.compile(
     r"\|[b]1|\|[iu]1|[<>][iu][248]|[<>]f[248]|[<>]c(?:8|16)|\|S[1-9][0-9]{0,6}|[<>]U[1-9][0-9]{0,6}"
-    r"|[<>][mM]8(?:\[[1-9]?[0-9]{0,8}(?:Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)\])?"
+    r"|[<>][mM]8(?:\[(?:[2-9]|[1-9][0-9]{1,8})?(?:Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)\])?"
 )
 _SIZE: Final = re.compile(r"[0-9]+")
 

@@ -27,6 +27,7 @@ from safeserial.errors import (
     WriteFailedError,
 )
 
+_SHOWN = 200
 StrPath = str | os.PathLike[str]
 
 
@@ -55,6 +56,10 @@ class FileSource:
     def __init__(self, stream: BinaryIO, size: int) -> None:
         self._stream = stream
         self.size = size
+
+    def facts(self) -> os.stat_result:
+        """Return what the system knows of the open file."""
+        return os.fstat(self._stream.fileno())
 
     def peek(self, count: int) -> bytes:
         """Return up to `count` bytes from the start without moving on."""
@@ -97,7 +102,7 @@ def display(path: StrPath) -> str:
     """Return `path` for an error message: one line, printable, not too long."""
     text = os.fspath(path)
     printable = text if text.isprintable() else ascii(text)
-    return printable if len(printable) <= 200 else f"…{printable[-200:]}"
+    return printable if len(printable) <= _SHOWN else f"…{printable[-_SHOWN:]}"
 
 
 @contextlib.contextmanager
@@ -172,7 +177,7 @@ def require_private(path: StrPath, source: FileSource) -> None:
     """Refuse a file that its group or others can read or write, or that another user owns."""
     if os.name != "posix":
         return  # Windows keeps permissions in ACLs, which mode bits do not show
-    facts = os.fstat(source._stream.fileno())
+    facts = source.facts()
     if facts.st_mode & 0o077:
         raise UnreadableFileError(
             f"{display(path)} holds secrets and others can read it "
@@ -218,7 +223,8 @@ def atomic_write(path: StrPath, *, mode: int | None = None) -> Iterator[BinaryIO
     except OSError as error:
         if isinstance(error, SafeSerialError):
             raise
-        raise WriteFailedError(f"cannot write {display(path)}: {error.strerror or error}") from error
+        reason = error.strerror or error
+        raise WriteFailedError(f"cannot write {display(path)}: {reason}") from error
 
 
 def _mode_of(target: Path) -> int | None:

@@ -299,8 +299,8 @@ class Keyring:
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Keyring:
         """Read the ring that the environment names.
 
-        ``SAFESERIAL_KEYRING`` is the path of a keyring file, or ``os:NAME`` for one in the operating
-        system's keyring; else ``SAFESERIAL_KEY_FILE`` is the path of a file with a single key.
+        ``SAFESERIAL_KEYRING`` is the path of a keyring file, or ``os:NAME`` for a ring in the
+        operating system's keyring; else ``SAFESERIAL_KEY_FILE`` is the path of a file with one key.
 
         Raises
         ------
@@ -350,7 +350,7 @@ class Keyring:
             text = _os_keyring().get_password(OS_SERVICE, name)
         except SafeSerialError:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - its backends raise what they like
             raise KeyringError(f"the operating system's keyring failed: {error}") from None
         if text is None:
             raise KeyNotFoundError(f"the operating system's keyring has no ring {name[:80]!r}")
@@ -370,7 +370,7 @@ class Keyring:
             _os_keyring().set_password(OS_SERVICE, name, self._to_text().decode("utf-8"))
         except SafeSerialError:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - its backends raise what they like
             raise KeyringError(f"the operating system's keyring failed: {error}") from None
 
     @classmethod

@@ -257,7 +257,7 @@ class Policy:
             raise PolicyError(f"{where} is not TOML: {error}") from None
         known = {"globals", "renames", "limits", "environment", "formats"}
         if unknown := set(document) - known:
-            raise PolicyError(f"{where}: unknown entry {sorted(unknown)[0]!r}")
+            raise PolicyError(f"{where}: unknown entry {min(unknown)!r}")
         policy = cls(chosen=_shipped() | parse_allowlist(document, where))
         if "limits" in document:
             policy = policy.with_limits(**_table(document["limits"], where))

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from safeserial.errors import CorruptArtifactError, LimitExceededError
 
-Json: TypeAlias = "None | bool | int | str | list[Json] | dict[str, Json]"
+Json: TypeAlias = "bool | int | str | list[Json] | dict[str, Json] | None"
 
 MAX_INTEGER = 2**53 - 1
 MAX_DEPTH = 32
@@ -44,12 +44,16 @@ def check_value(value: object, depth: int = 0) -> None:
     elif isinstance(value, list | tuple):
         _check_items(value, depth)
     elif isinstance(value, dict):
-        for key in value:
-            if not isinstance(key, str) or not key.isascii():
-                raise TypeError(f"keys must be ASCII strings, not {key!r}")
+        _check_keys(value)
         _check_items(value.values(), depth)
     elif value is not None:
         raise TypeError(f"{type(value).__name__} is not allowed")
+
+
+def _check_keys(keys: Iterable[object]) -> None:
+    for key in keys:
+        if not isinstance(key, str) or not key.isascii():
+            raise TypeError(f"keys must be ASCII strings, not {key!r}")
 
 
 def _check_items(items: Iterable[object], depth: int) -> None:

@@ -20,7 +20,7 @@ from safeserial_benchmarks.models import QUICK_SCALE, SPECS, Spec, make
 from safeserial_benchmarks.report import Results, machine, show
 
 PARTS: Final = ("roundtrip", "memory", "startup")
-FULL: Final = Effort(seconds=15, at_least=9, at_most=101)
+FULL: Final = Effort(seconds=12, at_least=9, at_most=101)
 QUICK: Final = Effort(seconds=0.3, at_least=3, at_most=15)
 FULL_MEMORY: Final = 2**30
 QUICK_MEMORY: Final = 2**25

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Final
 
 import msgspec
 
-from safeserial import codecs, container, environment, envelope, manifest, strictjson
+from safeserial import codecs, container, envelope, environment, manifest, strictjson
 from safeserial.artifact.facts import describe
 from safeserial.codecs import Compression, Encoded
 from safeserial.container import Entry
@@ -34,6 +34,7 @@ from safeserial.verifier import survey
 
 Progress = Callable[[int, int], None]
 MAX_WORD: Final = 200
+_UNSIGNED: Final = bytes(envelope.RESERVED_BYTES)
 
 
 def dump(
@@ -41,7 +42,7 @@ def dump(
     path: StrPath,
     *,
     keyring: Keyring | None = None,
-    format: str = "pickle",  # noqa: A002 - the word of the field, and of the manifest
+    format: str = "pickle",
     compression: Compression = None,
     digest: str = "blake3",
     name: str | None = None,
@@ -107,7 +108,7 @@ def dumps(
     model: Any,
     *,
     keyring: Keyring | None = None,
-    format: str = "pickle",  # noqa: A002 - as in dump
+    format: str = "pickle",
     compression: Compression = None,
     digest: str = "blake3",
     name: str | None = None,
@@ -188,7 +189,8 @@ def _draft(model: Any, keyring: Keyring | None, order: _Order) -> _Draft:
 def _check(order: _Order) -> None:
     if order.digest not in ALGORITHMS:
         raise PolicyError(f"digest is one of {', '.join(ALGORITHMS)}; not {order.digest!r}"[:120])
-    for what, word in (("name", order.name), ("version", order.version)):
+    words: tuple[tuple[str, object], ...] = (("name", order.name), ("version", order.version))
+    for what, word in words:
         if word is None:
             continue
         if not isinstance(word, str) or not 0 < len(word) <= MAX_WORD or not word.isprintable():
@@ -210,7 +212,7 @@ def _plain(metadata: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def _globals(format_name: str, encoded: Encoded) -> tuple[str, ...]:
-    """List the globals of a payload; one that no policy could load is refused here, at its source."""
+    """List the globals of a payload, refusing one that no policy could load."""
     members = {path: _contiguous(pieces) for path, pieces in encoded.members.items()}
     payload = Payload(format_name, encoded.options, members, signed=True)
     found = survey(payload, Policy.default())
@@ -233,7 +235,7 @@ def _write(stream: BinaryIO, draft: _Draft, progress: Progress | None) -> Manife
     blank = draft.manifest.encode()
     members = draft.manifest.members
     # Checksums have fixed widths, so the blank manifest is as long as the final one.
-    places = container.layout(_entries(b"", blank, members)).offsets[2:]
+    places = container.layout(_entries(_UNSIGNED, blank, members)).offsets[2:]
     total = draft.manifest.payload_size
     done = 0
 
@@ -266,9 +268,8 @@ def _write(stream: BinaryIO, draft: _Draft, progress: Progress | None) -> Manife
 
 
 def _entries(signatures: bytes, body: bytes, members: tuple[Member, ...]) -> list[Entry]:
-    filled = signatures or bytes(envelope.RESERVED_BYTES)
     return [
-        *container.front_entries(filled, body),
+        *container.front_entries(signatures, body),
         *(Entry(one.path, one.size, int(one.crc32, 16)) for one in members),
     ]
 

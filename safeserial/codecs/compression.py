@@ -61,7 +61,9 @@ COMPRESSORS: Final = {
     "lzma": Compressor(
         ".lzma", 6, lambda data, level: lzma.compress(data, lzma.FORMAT_ALONE, preset=level)
     ),
-    "xz": Compressor(".xz", 6, lambda data, level: lzma.compress(data, lzma.FORMAT_XZ, preset=level)),
+    "xz": Compressor(
+        ".xz", 6, lambda data, level: lzma.compress(data, lzma.FORMAT_XZ, preset=level)
+    ),
     "lz4": Compressor(".lz4", 0, _lz4),
     "zstd": Compressor(".zst", 3, _zstd),
 }

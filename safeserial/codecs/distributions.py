@@ -2,9 +2,9 @@
 """scipy.stats distributions, rebuilt from the installed library instead of from a stream.
 
 Floor 5.  ``rv_generic.__setstate__`` runs ``exec`` on a template that is part of the state
-(scipy/stats/_distn_infrastructure.py, ``_attach_argparser_methods``), so a distribution's state from
-outside is never used: a model names one of SciPy's own distributions, and gets a new one of it.
-Frozen distributions, which a RandomizedSearchCV keeps, hold plain numbers beside it.
+(scipy/stats/_distn_infrastructure.py, ``_attach_argparser_methods``), so no state from outside is
+ever used: a model names one of SciPy's own distributions, and gets a new one of it.  Frozen
+distributions, which a RandomizedSearchCV keeps, hold plain numbers beside it.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ def stand_in(kind: type) -> type:
     """
     import scipy.stats
 
-    own = [one for one in vars(scipy.stats).values() if type(one) is kind]
+    own: list[Any] = [one for one in vars(scipy.stats).values() if type(one) is kind]
     if not own:
         raise InvalidStateError(f"scipy.stats has no distribution of class {kind.__qualname__}")
-    parameters = own[0]._updated_ctor_param()
+    parameters = own[0]._updated_ctor_param()  # noqa: SLF001 - as rv_frozen does
 
     def take_no_state(self: Any, state: object) -> None:
         del state

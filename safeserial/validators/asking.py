@@ -6,6 +6,7 @@ Floor 5.  Each answers with a value that is safe to compute with, or refuses.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
@@ -22,11 +23,15 @@ def name_of(obj: Any) -> str:
     return f"{type(obj).__module__}.{type(obj).__qualname__}"
 
 
+@functools.lru_cache(maxsize=1024)
+def _names(kind: type) -> frozenset[tuple[str, str]]:
+    return frozenset((base.__module__, base.__qualname__) for base in kind.__mro__)
+
+
 def is_a(obj: Any, module: str, *qualnames: str) -> bool:
     """Say whether an object is of a class of this name, or of one derived from it."""
-    return any(
-        base.__module__ == module and base.__qualname__ in qualnames for base in type(obj).__mro__
-    )
+    names = _names(type(obj))
+    return any((module, qualname) in names for qualname in qualnames)
 
 
 def refuse(obj: Any, what: str) -> NoReturn:

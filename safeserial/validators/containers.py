@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection, Iterable
-from typing import Any
+from typing import Any, Final
+
+import numpy as np
+
+CONTAINERS: Final = (dict, list, tuple, set, frozenset, deque, np.ndarray, np.void)
 
 
 def look_into_partial(partial: Any) -> Iterable[Any]:
@@ -21,9 +25,12 @@ def contents(obj: Any) -> list[Collection[Any]]:
 
     The builtin's own methods are asked, since those of a derived class may do as they please.
     """
+    if isinstance(obj, np.ndarray | np.void):
+        return [np.asarray(obj).ravel().tolist()] if obj.dtype.hasobject else []
     if isinstance(obj, dict):
-        return [list(dict.keys(obj)), list(dict.values(obj))]
+        return [dict.values(obj), dict.keys(obj)]
     for kind in (list, tuple, set, frozenset, deque):
         if isinstance(obj, kind):
-            return [list(kind.__iter__(obj))]
+            items: Iterable[Any] = kind.__iter__(obj)  # type: ignore[arg-type]  # obj is of `kind`
+            return [list(items)]
     return []

@@ -18,7 +18,7 @@ BASES: Final = ("DistanceMetric", "DistanceMetric32", "DistanceMetric64")
 
 def check_metric(metric: Any) -> Iterable[Any]:
     """Check a metric, and return what a metric of the user's own calls."""
-    state = metric.__getstate__()
+    state: tuple[Any, ...] = metric.__getstate__()
     array(metric, state[1], "vec", kinds="f", ndim=1)
     matrix = array(metric, state[2], "mat", kinds="f", ndim=2)
     if is_a(metric, MODULE, "MahalanobisDistance32", "MahalanobisDistance64"):

@@ -89,7 +89,8 @@ def _dropped(model: Any, state: Mapping[str, Any], sizes: list[int]) -> list[int
     drops = state["_drop_idx_after_grouping"]
     if drops is None:
         return [None] * len(sizes)
-    found = array(model, drops, "_drop_idx_after_grouping", kinds="iuO", ndim=1).tolist()
+    codes = array(model, drops, "_drop_idx_after_grouping", kinds="iuO", ndim=1)
+    found: list[int | None] = codes.tolist()
     ensure(model, len(found) == len(sizes), "_drop_idx_after_grouping is too short")
     for one, size in zip(found, sizes, strict=True):
         ensure(model, one is None or 0 <= one < size, f"drops category {one} of {size}")

@@ -51,7 +51,8 @@ def reserved_names(kind: type) -> frozenset[str]:
     for base in kind.__mro__[:-1]:
         names.update(name for name, value in vars(base).items() if _is_method(value))
     if kind.__module__.partition(".")[0] == "sklearn":
-        names |= _METHODS
+        if any(base.__qualname__ == "BaseEstimator" for base in kind.__mro__):
+            names |= _METHODS
         for base in kind.__mro__[:-1]:
             names |= vars(base).keys()
         names -= _parameters(kind)

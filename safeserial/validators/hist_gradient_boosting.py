@@ -12,7 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from safeserial.validators.asking import Array, array, ensure, inside, is_a, name_of, refuse, whole
+from safeserial.validators.asking import (
+    Array,
+    array,
+    ensure,
+    inside,
+    is_a,
+    name_of,
+    refuse,
+    shaped,
+    whole,
+)
 from safeserial.validators.trees import chunks, link
 
 _MODULE = "sklearn.ensemble._hist_gradient_boosting"
@@ -31,36 +41,41 @@ def check_predictors(predictors: Sequence[Any]) -> None:
     pairs = list(zip(predictors, nodes, strict=True))
     for some in chunks(pairs, [len(one) for one in nodes]):
         _check_nodes(some)
-    for predictor, own in pairs:
-        _check_bitsets(predictor, own)
 
 
 def _nodes(predictor: Any) -> Array:
-    nodes = array(predictor, vars(predictor).get("nodes"), "nodes", kinds="V", ndim=1)
-    ensure(predictor, len(nodes), "has no nodes")
+    nodes = vars(predictor).get("nodes")
+    if type(nodes) is not np.ndarray or nodes.ndim != 1 or not nodes.size or not nodes.dtype.names:
+        refuse(predictor, "nodes is no array of nodes")
     return nodes
 
 
+def _join(nodes: Sequence[Array], *fields: str) -> list[Array]:
+    return [np.concatenate([one[field] for one in nodes]) for field in fields]
+
+
 def _check_nodes(pairs: Sequence[Any]) -> None:
-    predictors = [one for one, _ in pairs]
-    leaf, left, right, feature = (
-        np.concatenate([nodes[field] for _, nodes in pairs])
-        for field in ("is_leaf", "left", "right", "feature_idx")
+    predictors, nodes = [one for one, _ in pairs], [one for _, one in pairs]
+    leaf, left, right, feature, categorical = _join(
+        nodes, "is_leaf", "left", "right", "feature_idx", "is_categorical"
     )
-    counts = np.array([len(nodes) for _, nodes in pairs])
+    counts = np.array([len(one) for one in nodes])
     inner = np.flatnonzero(leaf == 0)
     link(predictors, counts, inner, left[inner], right[inner])
     inside(predictors[0], feature[inner], 0, 2**62, "feature_idx")
+    if categorical.any():
+        for predictor, own in pairs:
+            _check_bitsets(predictor, own)
 
 
 def _check_bitsets(predictor: Any, nodes: Array) -> None:
-    categorical = nodes["is_categorical"] != 0
-    rows = nodes["bitset_idx"][categorical] if categorical.any() else None
+    rows = nodes["bitset_idx"][nodes["is_categorical"] != 0]
+    if not rows.size:
+        return
     for name in ("raw_left_cat_bitsets", "binned_left_cat_bitsets"):
         bitsets = array(predictor, vars(predictor).get(name), name, kinds="u", ndim=2)
-        ensure(predictor, bitsets.shape[1] == _BITSET_WORDS, f"{name} has shape {bitsets.shape}")
-        if rows is not None:
-            inside(predictor, rows, 0, len(bitsets), "bitset_idx")
+        shaped(predictor, bitsets, (None, _BITSET_WORDS), name)
+        inside(predictor, rows, 0, len(bitsets), "bitset_idx")
 
 
 def check_bin_mapper(mapper: Any) -> None:
@@ -110,16 +125,16 @@ def _check_features(model: Any, iterations: Any, categorical: Array, count: int)
         if not is_a(one, f"{_MODULE}.predictor", "TreePredictor"):
             refuse(model, f"one of _predictors is a {name_of(one)}")
     nodes = [_nodes(one) for one in predictors]
-    feature = np.concatenate([one["feature_idx"] for one in nodes])
-    is_inner = np.concatenate([one["is_leaf"] for one in nodes]) == 0
+    feature, leaf, by_category = _join(nodes, "feature_idx", "is_leaf", "is_categorical")
+    is_inner = leaf == 0
     inside(model, feature[is_inner], 0, len(categorical), "feature_idx")
     # A row of the bitsets of known categories exists only for features that are categorical.
-    by_category = is_inner & (np.concatenate([one["is_categorical"] for one in nodes]) != 0)
-    ensure(model, categorical[feature[by_category]].all(), "splits a number by categories")
+    chosen = feature[is_inner & (by_category != 0)]
+    ensure(model, categorical[chosen].all(), "splits a number by categories")
 
 
 def _check_preprocessor(model: Any, preprocessor: Any, width: int) -> None:
-    """Check that the column transformer in front of the trees gives as many columns as they read."""
+    """Check that what prepares the columns gives as many as the trees read."""
     if preprocessor is None:
         return
     if not is_a(preprocessor, "sklearn.compose._column_transformer", "ColumnTransformer"):

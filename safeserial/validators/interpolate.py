@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Splines: knots in order, and as many of them as degree and coefficients need.
 
-Floor 5.  Evaluating looks for the interval of each point among the knots, then reads ``k + 1`` knots
-and coefficients around it.
+Floor 5.  Evaluating looks for the interval of each point among the knots, then reads ``k + 1``
+knots and coefficients around it.
 """
 
 from __future__ import annotations

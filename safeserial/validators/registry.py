@@ -160,7 +160,7 @@ NATIVE_WITHOUT_VALIDATOR: Final[dict[str, str]] = {
     "collections.deque": "the interpreter's own",
     "types.SimpleNamespace": "the interpreter's own; attributes alone",
     "numpy.dtype": "the opcode verifier admits only the canonical state of each type",
-    "numpy.ndarray": "the opcode verifier compares its shape with its bytes; indices are its user's",
+    "numpy.ndarray": "the opcode verifier compares shape and bytes; nothing else is native",
     "numpy.matrix": "as ndarray",
     "numpy.ma.MaskedArray": "two arrays of one shape, which NumPy itself sets",
     "numpy.random._pcg64.PCG64": "numbers of which every value is good",

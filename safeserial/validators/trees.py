@@ -3,7 +3,7 @@
 
 Floor 5.  ``Tree.predict`` follows ``left_child`` and ``right_child`` and reads column ``feature``
 without looking; ``decision_path`` writes into a buffer of ``max_depth + 1`` entries a sample.  All
-trees of a model are checked together: a forest has many small ones, and NumPy's cost is by the call.
+trees of a model are checked together: a forest has many small ones, and NumPy costs by the call.
 """
 
 from __future__ import annotations
@@ -44,11 +44,12 @@ def check_trees(trees: Sequence[Any]) -> None:
     for tree in trees:
         count = tree.node_count
         # First of all: every property of the tree hands out `node_count` nodes of its buffer.
-        ensure(tree, 0 < count == tree.capacity, f"has {count} nodes, memory for {tree.capacity}")
-        ensure(tree, tree.n_features > 0, f"has {tree.n_features} features")
-        ensure(tree, tree.n_outputs > 0, f"has {tree.n_outputs} outputs")
-        ensure(tree, tree.max_n_classes > 0, f"has {tree.max_n_classes} classes")
-        ensure(tree, 0 <= tree.max_depth < count, f"has depth {tree.max_depth}, {count} nodes")
+        if not 0 < count == tree.capacity:
+            refuse(tree, f"says {count} nodes and has memory for {tree.capacity}")
+        if not (tree.n_features > 0 and tree.n_outputs > 0 and tree.max_n_classes > 0):
+            refuse(tree, "has no features, outputs or classes")
+        if not 0 <= tree.max_depth < count:
+            refuse(tree, f"says depth {tree.max_depth} and has {count} nodes")
         if tree.n_outputs > 1:
             ensure(tree, tree.n_classes.min() > 0, "has an output of no classes")
     for some in chunks(trees, [tree.node_count for tree in trees]):
@@ -174,7 +175,7 @@ def check_forest(forest: Any) -> None:
     width = whole(forest, state, "n_features_in_", 1)
     outputs = state.get("n_outputs_")
     for member in members:
-        tree = getattr(member, "tree_", None)
+        tree: Any = getattr(member, "tree_", None)
         if not is_tree(tree):
             refuse(forest, f"one of estimators_ is a {name_of(member)}")
         if tree.n_features != width or (outputs is not None and tree.n_outputs != outputs):
@@ -184,8 +185,8 @@ def check_forest(forest: Any) -> None:
 def check_gradient_boosting(model: Any) -> None:
     """Check the grid of trees of a GradientBoosting model.
 
-    ``predict_stages`` reads ``estimators_[i, k].tree_`` as a compiled tree of one value a node, even
-    where it is None, and adds to column k of an array that the initial estimator has made.
+    ``predict_stages`` reads ``estimators_[i, k].tree_`` as a compiled tree of one value a node,
+    even where it is None, and adds to column k of an array that the initial estimator has made.
     """
     state = vars(model)
     if "estimators_" not in state:
@@ -193,7 +194,7 @@ def check_gradient_boosting(model: Any) -> None:
     grid = array(model, state["estimators_"], "estimators_", kinds="O", ndim=2)
     width = whole(model, state, "n_features_in_", 1)
     for member in grid.ravel().tolist():
-        tree = getattr(member, "tree_", None)
+        tree: Any = getattr(member, "tree_", None)
         if not (is_a(member, "sklearn.tree._classes", "DecisionTreeRegressor") and is_tree(tree)):
             refuse(model, f"one of estimators_ is a {name_of(member)}")
         if (tree.n_features, tree.n_outputs, tree.max_n_classes) != (width, 1, 1):

@@ -7,9 +7,10 @@ millions of plain values and few kinds of things.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import functools
 import types
-import weakref
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,12 +20,12 @@ import numpy as np
 from safeserial.errors import InvalidStateError, LimitExceededError, SafeSerialError
 from safeserial.policy import Name
 from safeserial.validators.asking import name_of
-from safeserial.validators.containers import contents
+from safeserial.validators.containers import CONTAINERS, contents
 from safeserial.validators.estimator import check_names, reserved_names
 from safeserial.validators.registry import BATCHES, READ_BY_CHECK, VALIDATORS, BatchCheck, Check
 
 # Hold nothing that could be wrong.  Functions and classes are the library's own, never built here.
-_ATOMS: Final = frozenset(
+_ATOMS: Final[frozenset[type]] = frozenset(
     {
         str, int, float, bool, bytes, bytearray, complex, type(None), type(...),
         type(NotImplemented), range, slice, type, np.ufunc, types.FunctionType,
@@ -50,17 +51,8 @@ class _Plan:
     atom: bool = False
 
 
-_plans: weakref.WeakKeyDictionary[type, _Plan] = weakref.WeakKeyDictionary()
-
-
+@functools.lru_cache(maxsize=1024)
 def _plan(kind: type) -> _Plan:
-    found = _plans.get(kind)
-    if found is None:
-        found = _plans[kind] = _make_plan(kind)
-    return found
-
-
-def _make_plan(kind: type) -> _Plan:
     if kind in _ATOMS or issubclass(kind, type | np.dtype):
         return _Plan(atom=True)
     if issubclass(kind, np.generic) and kind not in {np.object_, np.void}:
@@ -79,7 +71,7 @@ def _make_plan(kind: type) -> _Plan:
             if isinstance(value, types.MemberDescriptorType) and _is_slot(base, value)
         ),
         has_dict=has_dict,
-        holds=issubclass(kind, dict | list | tuple | set | frozenset) or kind.__name__ == "deque",
+        holds=issubclass(kind, CONTAINERS),
     )
 
 
@@ -94,6 +86,7 @@ class Walk:
 
     def __init__(self) -> None:
         self._atoms: set[type] = set(_ATOMS)
+        self._plans: dict[type, _Plan] = {}
         self._waiting: list[Any] = []
         # The objects themselves, not their ids alone: an id is free again when its object is gone.
         self._seen: dict[int, Any] = {}
@@ -101,14 +94,12 @@ class Walk:
 
     def run(self, model: Any) -> None:
         """Check an object and all that it holds (see :func:`safeserial.validators.validate`)."""
-        current = model
+        self._current = model
         try:
             self._put([model])
-            while self._waiting:
-                current = self._waiting.pop()
-                self._visit(current)
+            self._empty()
             for check, objects in self._batches.items():
-                current = objects[0]
+                self._current = objects[0]
                 check(objects)
         except SafeSerialError:
             raise
@@ -117,59 +108,61 @@ class Walk:
         except Exception as error:
             said = f"{type(error).__name__}: {error}"[:300]
             raise InvalidStateError(
-                f"{name_of(current)}: its state is not what its class keeps ({said})"
+                f"{name_of(self._current)}: its state is not what its class keeps ({said})"
             ) from error
 
     def _put(self, items: Collection[Any]) -> None:
-        kinds = set(map(type, items))
-        if kinds <= self._atoms:
+        """Let objects wait for their turn, unless they are plain values."""
+        kinds = set(map(type, items)) - self._atoms
+        if not kinds:
             return
-        self._atoms.update(kind for kind in kinds if _plan(kind).atom)
+        for kind in kinds - self._plans.keys():
+            plan = self._plans[kind] = _plan(kind)
+            if plan.atom:
+                self._atoms.add(kind)
         atoms = self._atoms
         self._waiting += [one for one in items if type(one) not in atoms]
 
-    def _visit(self, obj: Any) -> None:
-        if id(obj) in self._seen:
-            return
-        self._seen[id(obj)] = obj
-        kind = type(obj)
-        if kind is dict:
-            self._put(obj.values())
-            if len(obj) <= _MANY_KEYS:
-                self._put(obj.keys())
-        elif kind is list or kind is tuple:
-            self._put(obj)
-        elif isinstance(obj, np.ndarray | np.void):
-            self._visit_array(obj)
-        else:
-            self._visit_instance(obj, _plan(kind))
+    def _empty(self) -> None:
+        waiting, seen, plans, put = self._waiting, self._seen, self._plans, self._put
+        while waiting:
+            obj = waiting.pop()
+            kind = type(obj)
+            if kind is np.ndarray and not obj.dtype.hasobject:
+                continue
+            if id(obj) in seen:
+                continue
+            seen[id(obj)] = self._current = obj
+            if kind is dict:
+                put(obj.values())
+                if len(obj) <= _MANY_KEYS:
+                    put(obj.keys())
+            elif kind is list or kind is tuple:
+                put(obj)
+            else:
+                self._visit(obj, plans[kind])
 
-    def _visit_array(self, obj: Any) -> None:
-        if obj.dtype.hasobject:
-            self._put(np.asarray(obj).ravel().tolist())
-        if type(obj) is not np.ndarray:
-            self._put(list(getattr(obj, "__dict__", {}).values()))
-
-    def _visit_instance(self, obj: Any, plan: _Plan) -> None:
+    def _visit(self, obj: Any, plan: _Plan) -> None:
         if plan.has_dict:
             state = vars(obj)
             if not plan.reserved.isdisjoint(state):
                 check_names(obj, plan.reserved)
             if plan.read:
-                self._put([value for key, value in state.items() if key not in plan.read])
-            else:
-                self._put(state.values())
+                state = {key: value for key, value in state.items() if key not in plan.read}
+            self._put(state.values())
+        if plan.batch is not None:
+            self._batches.setdefault(plan.batch, []).append(obj)
         for check in plan.checks:
             further = check(obj)
             if further is not None:
                 self._put(list(further))
-        if plan.batch is not None:
-            self._batches.setdefault(plan.batch, []).append(obj)
+        if plan.slots or plan.holds:
+            self._visit_contents(obj, plan)
+
+    def _visit_contents(self, obj: Any, plan: _Plan) -> None:
         for slot in plan.slots:
-            try:
+            with contextlib.suppress(AttributeError):  # never set
                 self._put([slot.__get__(obj)])
-            except AttributeError:
-                continue  # never set
         if plan.holds:
             for items in contents(obj):
                 self._put(items)

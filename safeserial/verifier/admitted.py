@@ -82,5 +82,5 @@ class Admitted:
     format: str
     stream: memoryview | bytes = field(repr=False)
     names: Mapping[Name, Name]
-    parts: Parts = Parts()
+    parts: Parts = field(default_factory=Parts)
     arrays: tuple[InlineArray, ...] = field(default=(), repr=False)

@@ -31,6 +31,7 @@ _FACTORIES: Final = frozenset(
 _KINDS: Final = frozenset(
     ("list", "tuple", "dict", "set", "frozenset", "OrderedDict", "deque", "Counter")
 )
+_PAIR: Final = 2
 _RANGE: Final = 2**31
 _MAX_TEXT: Final = 2**16
 _MAX_BYTE: Final = 255
@@ -39,6 +40,7 @@ _RATIO: Final = re.compile(r"-?[0-9]{1,1000}(/[0-9]{1,1000})?")
 
 
 def plain(use: Use) -> Value:
+    """Accept any values of this stream but half-built arrays and wrappers."""
     for argument in use.arguments:
         _whole(argument)
     return use.result()
@@ -54,6 +56,7 @@ def _whole(value: Value) -> None:
 
 
 def constants_only(use: Use) -> Value:
+    """Accept constants, bytes included."""
     for argument in use.arguments:
         if isinstance(argument, RawValue) and not argument.buffer:
             continue
@@ -67,6 +70,7 @@ def constants_only(use: Use) -> Value:
 
 
 def numbers(use: Use) -> Value:
+    """Accept numbers, None and NumPy scalars."""
     for argument in use.arguments:
         if isinstance(argument, Instance) and argument.rule == "scalar":
             continue
@@ -76,13 +80,15 @@ def numbers(use: Use) -> Value:
 
 
 def literal(use: Use) -> Value:
+    """Accept nothing, or one container made in this stream."""
     use.take(0, 1)
     return filled(use, use.target.name[1])
 
 
 def container(use: Use) -> Value:
+    """Accept a container made in this stream; for a deque also its length."""
     use.take(0, 2)
-    if len(use.arguments) == 2:
+    if len(use.arguments) == _PAIR:
         length = use.constant(1)
         if use.target.name[1] != "deque" or not isinstance(length, int | None):
             raise RuleBroken("called with 2 arguments")
@@ -90,6 +96,7 @@ def container(use: Use) -> Value:
 
 
 def filled(use: Use, kind: str) -> Value:
+    """Return what a builtin container made of the first argument is."""
     source = use.arguments[0] if use.arguments else ()
     if not isinstance(source, tuple | ListValue | DictValue | SetValue | FrozenSetValue):
         raise RuleBroken("only a list, tuple, dict or set made here")
@@ -125,13 +132,14 @@ def _mapping(use: Use, source: Value, members: list[Value]) -> Value:
     for member in members:
         # Python 2 and old pickles write an OrderedDict as a list of lists.
         pair = member.items if isinstance(member, ListValue) else member
-        if not isinstance(pair, tuple | list) or len(pair) != 2:
+        if not isinstance(pair, tuple | list) or len(pair) != _PAIR:
             raise RuleBroken("only a dict, or pairs")
         use.context.keys.charge(pair[0], use.nests, use.constants)
     return use.result()
 
 
 def default_factory(use: Use) -> Value:
+    """Accept nothing, None or a builtin type."""
     use.take(0, 1)
     if use.arguments:
         factory = use.arguments[0]
@@ -142,6 +150,7 @@ def default_factory(use: Use) -> Value:
 
 
 def range_of(use: Use) -> Value:
+    """Accept integers of at most 2**31: a range is lazy, whoever walks it is not."""
     for argument in use.take(1, 3):
         if abs(use.constants.integer(argument)) > _RANGE:
             raise RuleBroken("a range of at most 2**31")
@@ -149,6 +158,7 @@ def range_of(use: Use) -> Value:
 
 
 def slice_of(use: Use) -> Value:
+    """Accept constants and NumPy scalars."""
     for argument in use.take(1, 3):
         if not (isinstance(argument, Instance) and argument.rule == "scalar"):
             use.constants.value(argument)
@@ -156,6 +166,7 @@ def slice_of(use: Use) -> Value:
 
 
 def bytes_of(use: Use) -> Value:
+    """Accept nothing or small integers; of a number it would allocate that many."""
     use.take(0, 1)
     if not use.arguments:
         return RawValue(0, content=b"")
@@ -169,8 +180,9 @@ def bytes_of(use: Use) -> Value:
 
 
 def bytearray_of(use: Use) -> Value:
+    """Accept bytes; of a number it would allocate that many."""
     use.take(0, 2)
-    if len(use.arguments) == 2:
+    if len(use.arguments) == _PAIR:
         if use.constant(1) not in ("latin-1", "latin1"):
             raise RuleBroken("a string and latin-1")
         _latin1_bytes(use)
@@ -180,6 +192,7 @@ def bytearray_of(use: Use) -> Value:
 
 
 def latin1(use: Use) -> Value:
+    """Accept how protocol 2 writes bytes."""
     use.take(2, 2)
     if use.constant(1) not in ("latin1", "latin-1"):
         raise RuleBroken("only latin1")
@@ -196,6 +209,7 @@ def _latin1_bytes(use: Use) -> bytes:
 
 
 def partial_of(use: Use) -> Value:
+    """Accept one listed function."""
     function = use.take(1, 1)[0]
     if not isinstance(function, Global):
         raise RuleBroken("a partial holds a listed function")

@@ -24,6 +24,7 @@ from safeserial.verifier.hashing import Nests
 from safeserial.verifier.opcodes import (
     BINGET,
     BINPUT,
+    CODES,
     FIXED,
     KINDS,
     KINDS_AFTER_GAP,
@@ -48,6 +49,7 @@ from safeserial.verifier.values import (
     WrapperValue,
 )
 
+_SHORT_TEXT_CODE: Final = CODES["SHORT_BINUNICODE"]
 _TICK: Final = 1 << 14
 _MAX_GAP: Final = 1024
 _TUPLE_BYTES: Final = 56
@@ -199,7 +201,7 @@ class Machine:
                     here += 2 + data[here + 1]
                 elif kind == MARK:
                     here += 1
-                    if data[here] == 0x8C and stack:
+                    if data[here] == _SHORT_TEXT_CODE and stack:
                         self._position = here
                         end = batches.take(self, here, stack[-1])
                         if end:

@@ -14,6 +14,7 @@ from safeserial.verifier import arrays
 from safeserial.verifier.use import Use
 from safeserial.verifier.values import ArrayValue, Global, Instance, RuleBroken, Value
 
+_PAIR: Final = 2
 _MAX_OUTPUTS: Final = 2**24
 _GENERATORS: Final = {
     "MT19937": "numpy.random._mt19937",
@@ -25,6 +26,7 @@ _GENERATORS: Final = {
 
 
 def dtype(use: Use) -> Value:
+    """Accept numpy.dtype's code, False and True."""
     return arrays.make_dtype(use.arguments, use.constants)
 
 
@@ -36,6 +38,7 @@ def _array_class(value: Value, rule: str) -> None:
 
 
 def reconstruct(use: Use) -> Value:
+    """Accept an empty array of a listed class."""
     cls, shape, code = use.take(3, 3)
     _array_class(cls, "ndarray-reconstruct")
     if arrays.read_shape(shape, use.constants) != (0,) or type(shape) is not tuple:
@@ -46,6 +49,7 @@ def reconstruct(use: Use) -> Value:
 
 
 def masked(use: Use) -> Value:
+    """Accept an empty masked array of two listed classes."""
     cls, base, shape, code = use.take(4, 4)
     _array_class(cls, "masked-reconstruct")
     _array_class(base, "ndarray-reconstruct")
@@ -57,6 +61,7 @@ def masked(use: Use) -> Value:
 
 
 def frombuffer(use: Use) -> Value:
+    """Accept bytes that fit a dtype without objects and a shape."""
     data, kind, shape, order = use.take(4, 4)
     dtype, size = arrays.ready(kind), arrays.read_shape(shape, use.constants)
     if use.constants.value(order) not in ("C", "F"):
@@ -68,12 +73,14 @@ def frombuffer(use: Use) -> Value:
 
 
 def scalar(use: Use) -> Value:
+    """Accept bytes that fit a dtype without objects."""
     kind, data = use.take(2, 2)
     arrays.check_raw(arrays.ready(kind), 1, use.constants.bytes_length(data))
     return use.result()
 
 
 def bit_generator(use: Use) -> Value:
+    """Accept one of NumPy's bit generators, by class or by name."""
     first = use.take(0, 1)[0] if use.arguments else "MT19937"
     if isinstance(first, Global):
         if _GENERATORS.get(first.name[1]) != first.name[0]:
@@ -91,10 +98,12 @@ def _named(use: Use, name: tuple[str, str]) -> Instance:
 
 
 def generator(use: Use) -> Value:
+    """Accept a bit generator and its constructor."""
     return _random(use, ("numpy.random._generator", "Generator"))
 
 
 def random_state(use: Use) -> Value:
+    """Accept a bit generator and its constructor."""
     return _random(use, ("numpy.random.mtrand", "RandomState"))
 
 
@@ -105,7 +114,7 @@ def _random(use: Use, made: tuple[str, str]) -> Value:
         known = isinstance(first, Instance) and first.name[1] in _GENERATORS
         if not known and use.constants.text(first) not in _GENERATORS:
             raise RuleBroken("only a bit generator of numpy.random")
-    if len(arguments) == 2:
+    if len(arguments) == _PAIR:
         maker = arguments[1]
         if not (isinstance(maker, Global) and maker.grant and maker.grant.rule == "bit-generator"):
             raise RuleBroken("its second argument is __bit_generator_ctor")
@@ -113,6 +122,7 @@ def _random(use: Use, made: tuple[str, str]) -> Value:
 
 
 def tree(use: Use) -> Value:
+    """Accept sizes that are held to an array of integers."""
     features, classes, outputs = use.take(3, 3)
     count = use.constants.integer(outputs)
     if use.constants.integer(features) < 0 or not 0 <= count <= _MAX_OUTPUTS:

@@ -8,7 +8,7 @@ for inspection.  Both run the same machine once over the same bytes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from safeserial.errors import (
@@ -101,7 +101,7 @@ class _Source:
     """A payload's stream and what belongs to it."""
 
     stream: memoryview
-    parts: Parts = Parts()
+    parts: Parts = field(default_factory=Parts)
 
 
 def admit(payload: Payload, policy: Policy) -> Admitted:

@@ -24,6 +24,7 @@ from unittest import mock
 import numpy as np
 from safeserial import environment, manifest
 from safeserial.manifest import Environment
+from safeserial.payload import array_record, pack_index
 
 from tests import world
 from tests.world import KEY, OTHER, Parts, front, patched, signature, with_front
@@ -45,6 +46,11 @@ def arrays() -> dict[str, Any]:
         "c": np.arange(12, dtype="<f8").reshape(3, 4),
         "f": np.asfortranarray(np.arange(6, dtype="<i4").reshape(2, 3)),
         "text": np.array(["a", "bc"], dtype="<U2"),
+        "day": np.array([1, -1], dtype="<M8[25s]"),
+        "big": np.arange(3, dtype=">i2"),
+        "record": np.array([(1, 0.5)], dtype=[("a", "<i4"), ("b", "<f8")]),
+        "empty": np.zeros((2, 0), dtype="|b1"),
+        "objects": np.array(["a", None, 1], dtype=object),
         "words": {f"word{i}": i for i in range(1000)},
         "ratios": [i / 8 for i in range(1000)],
     }
@@ -160,9 +166,19 @@ def forged(parts: Parts) -> Iterator[Vector]:
     after = {**parts.members, "payload/model.pickle": parts.members["payload/model.pickle"] + b"N."}
     trailing = Parts([], parts.manifest, after).described().signed()
     yield "trailing", trailing, corrupt, "", "signed, with bytes after the end of the pickle"
-    index = {**parts.members, "payload/index.bin": b"SSIX0001" + struct.pack("<QQQ", 1, 0, 64)}
+    counts = struct.pack("<QQQQ", 1, 0, 0, 64)  # one part of 64 bytes, where there is none
+    index = {**parts.members, "payload/index.bin": b"SSIX0001" + counts}
     short = Parts([], parts.manifest, index).described().signed()
     yield "index", short, corrupt, "", "signed, with an index that does not fit its buffers"
+    for name, records, shapes, dtypes in (
+        ("index-dtype", [array_record(0, 1, fortran=False, writable=True)], [8], b'["|O"]'),
+        ("index-shape", [array_record(0, 1, fortran=False, writable=True)], [9], b'["<f8"]'),
+        ("index-kind", [b"list-x\0\0" + bytes(8)], [], b""),
+    ):
+        table = pack_index([64], records, shapes, dtypes)
+        wrong = {**parts.members, "payload/index.bin": table, "payload/buffers.bin": bytes(64)}
+        data = Parts([], parts.manifest, wrong).described().signed()
+        yield name, data, corrupt, "", f"signed, with an index of another form ({name[6:]})"
 
 
 def _appended(base: bytes) -> bytes:

@@ -135,7 +135,7 @@ def numpy_dtype(known: DType) -> np.dtype[Any]:
 
 def load(admitted: Admitted) -> Any:
     """Load what was admitted, as a codec would."""
-    buffers = admitted.buffers or None
+    buffers = admitted.parts.buffers or None
     return Reference(admitted, admitted.stream, buffers=buffers).load()
 
 

@@ -29,7 +29,16 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
 
-from safeserial.payload import BUFFERS, INDEX, STREAM, Payload, aligned, pack_index
+from safeserial.errors import CorruptArtifactError, ForbiddenOperationError
+from safeserial.payload import (
+    BUFFERS,
+    INDEX,
+    STREAM,
+    Payload,
+    aligned,
+    column_record,
+    pack_index,
+)
 from safeserial.policy import Policy
 from safeserial.verifier import admit, survey
 from tests.verifier.streams import load, payload, round_trip
@@ -181,12 +190,17 @@ def test_out_of_band_buffers_and_columns() -> None:
     data = bytearray()
     for part in parts:
         data += b"\0" * (aligned(len(data)) - len(data)) + part
-    index = pack_index([len(part) for part in parts], [(b"list-s\0\0", 2), (b"dict-s-q", 1)])
-    members = {STREAM: file.getvalue(), INDEX: index, BUFFERS: bytes(data)}
+    records = [column_record(b"list-s\0\0", 2), column_record(b"dict-s-q", 1)]
+    members = {STREAM: file.getvalue(), BUFFERS: bytes(data)}
+    members[INDEX] = pack_index([len(part) for part in parts], records, [], b"")
     views = {name: memoryview(bytearray(raw)) for name, raw in members.items()}
     admitted = admit(Payload("pickle", {}, views, True), Policy.default())
-    assert len(admitted.buffers) == 2 and [c.count for c in admitted.columns] == [2, 1]
+    assert len(admitted.parts.buffers) == len(admitted.parts.objects) == 2
     assert admitted.stream is views[STREAM]
+    for stream in (b"\x80\x05K\x02Q.", b"\x80\x05K\x00Q.", b"\x80\x05\x97\x97\x86K\x00QNa\x86."):
+        views[STREAM] = memoryview(bytearray(stream))
+        with pytest.raises((ForbiddenOperationError, CorruptArtifactError)):
+            admit(Payload("pickle", {}, views, True), Policy.default())
 
 
 def test_joblib_arrays_share_the_payloads_memory() -> None:
