@@ -288,7 +288,7 @@ def _decode(verified: Verified, policy: Policy) -> Any:
 
 
 def build(payload: Payload, policy: Policy) -> Any:
-    """Admit a payload and build its model: the one way from bytes to an object.
+    """Admit a payload, build its model and check it: the one way from bytes to an object.
 
     Parameters
     ----------
@@ -305,13 +305,17 @@ def build(payload: Payload, policy: Policy) -> Any:
     Raises
     ------
     FormatError, PolicyError
-        If its content is damaged or not permitted.
+        If its content is damaged or not permitted, or an object's state is not one that compiled
+        code can be given.
     """
     from safeserial import codecs
+    from safeserial.validators import validate
     from safeserial.verifier import admit
 
     admitted = admit(payload, policy)
-    return codecs.get(payload.format).decode(admitted)
+    model = codecs.get(payload.format).decode(admitted)
+    validate(model)
+    return model
 
 
 def _check_size(source: Source, policy: Policy) -> None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Content validation: whether what was reconstructed can be used without reading wild memory.
 
-Floor 5.  The opcode verifier proves what a stream does while it is loaded.  What scikit-learn, SciPy
-and pandas do with the numbers afterwards they do in compiled code without bounds checks: one
+Floor 5.  The opcode verifier proves what a stream does while it is loaded.  What scikit-learn,
+SciPy and pandas do with the numbers afterwards they do in compiled code without bounds checks: one
 altered ``left_child`` ends the process at the first ``predict``.  So every object that was built is
 looked at once more before anybody else sees it.
 

@@ -30,7 +30,7 @@ def _names(kind: type) -> frozenset[tuple[str, str]]:
 
 def is_a(obj: Any, module: str, *qualnames: str) -> bool:
     """Say whether an object is of a class of this name, or of one derived from it."""
-    names = _names(type(obj))
+    names = _names(type(obj))  # type: ignore[arg-type]  # mypy: a metaclass might not hash
     return any((module, qualname) in names for qualname in qualnames)
 
 

@@ -48,7 +48,8 @@ def _check_bisecting_tree(model: Any, root: Any, width: int) -> None:
         ensure(model, id(node) not in seen, "its tree has a loop")
         seen.add(id(node))
         state = vars(node)
-        shaped(model, array(model, state.get("center"), "center", kinds="f"), (width,), "center")
+        centre = array(model, state.get("center"), "center", kinds="f")
+        shaped(model, centre.reshape(-1), (width,), "center")  # one row where the data was sparse
         children = [state.get("left"), state.get("right")]
         if children != [None, None]:
             waiting += children

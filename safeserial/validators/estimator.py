@@ -17,10 +17,10 @@ from safeserial.errors import SafeSerialWarning
 from safeserial.validators.asking import name_of, refuse
 from safeserial.validators.encoders import check_hasher, check_vocabulary
 
-# Asked of an instance, by NumPy, scikit-learn, copy or IPython, even where the class has no such method.
+# Asked of an instance by NumPy, scikit-learn, copy or IPython, where the class has no such method.
 _PROTOCOLS: Final = frozenset(
-    "__array__ __array_interface__ __array_struct__ __array_namespace__ __dataframe__ __sklearn_clone__"
-    " __sklearn_is_fitted__ __sklearn_tags__ __deepcopy__ __copy__ __getstate__ __setstate__"
+    "__array__ __array_interface__ __array_struct__ __array_namespace__ __dataframe__"
+    " __sklearn_clone__ __sklearn_is_fitted__ __sklearn_tags__ __deepcopy__ __copy__ __getstate__ __setstate__"
     " __reduce__ __reduce_ex__ __call__ __len__ __iter__ __getitem__ __class__ __dict__ __getattr__"
     " _repr_html_ _repr_mimebundle_ _ipython_display_".split()
 )
@@ -96,7 +96,7 @@ def check_hashing_vectorizer(model: Any) -> None:
 
 
 def check_memory(model: Any) -> None:
-    """Tell of an estimator that caches on disk when it is fitted; what it finds there it unpickles."""
+    """Tell of an estimator that caches on disk when fitted, and unpickles what it finds there."""
     memory = vars(model).get("memory")
     if memory is not None:
         _tell(model, f"caches on disk when fitted: memory={memory!r}"[:200])

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """pandas: blocks that cover the columns once, codes that name categories, masks that fit.
 
-Floor 5.  pandas writes the place of each block into arrays as long as the axis, and takes categories
-by their codes, both in compiled code without bounds checks.
+Floor 5.  pandas writes the place of each block into arrays as long as the axis, and takes
+categories by their codes, both in compiled code without bounds checks.
 """
 
 from __future__ import annotations

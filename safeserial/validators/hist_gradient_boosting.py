@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Histogram gradient boosting: nodes, category bitsets, and the columns they may read.
 
-Floor 5.  ``TreePredictor`` follows 32-bit node numbers, a column number and two row numbers of bitset
-arrays, none of which compiled code checks.
+Floor 5.  ``TreePredictor`` follows 32-bit node numbers, a column number and two row numbers of
+bitset arrays, none of which compiled code checks.
 """
 
 from __future__ import annotations

@@ -37,8 +37,8 @@ def check_bspline(spline: Any) -> None:
 def check_ppoly(polynomial: Any) -> None:
     """Check a PPoly, BPoly or CubicSpline."""
     state = vars(polynomial)
-    breaks = array(polynomial, state.get("x"), "x", kinds="f", ndim=1)
-    values = array(polynomial, state.get("c"), "c", kinds="fc")
+    breaks = array(polynomial, state.get("x", state.get("_x")), "x", kinds="f", ndim=1)
+    values = array(polynomial, state.get("c", state.get("_c")), "c", kinds="fc")
     ensure(polynomial, values.ndim > 1, "c has one dimension")
     ensure(
         polynomial, len(breaks) > 1 and np.isfinite(breaks).all(), "x is too short or not finite"

@@ -46,7 +46,7 @@ VALIDATORS: Final[dict[Name, Check]] = {
     # trees
     **_of("sklearn.tree._classes", "BaseDecisionTree", trees.check_decision_tree),
     **_of("sklearn.ensemble._forest", "BaseForest", trees.check_forest),
-    **_of("sklearn.ensemble._iforest", "IsolationForest", trees.check_forest),
+    **_of("sklearn.ensemble._iforest", "IsolationForest", trees.check_isolation_forest),
     **_of("sklearn.ensemble._gb", "BaseGradientBoosting", trees.check_gradient_boosting),
     **_of(
         "sklearn.ensemble._hist_gradient_boosting.gradient_boosting",

@@ -18,6 +18,7 @@ from safeserial.validators.asking import (
     array,
     columns_of,
     ensure,
+    inside,
     is_a,
     name_of,
     refuse,
@@ -180,6 +181,24 @@ def check_forest(forest: Any) -> None:
             refuse(forest, f"one of estimators_ is a {name_of(member)}")
         if tree.n_features != width or (outputs is not None and tree.n_outputs != outputs):
             refuse(forest, "one of its trees has other features or outputs")
+
+
+def check_isolation_forest(forest: Any) -> None:
+    """Check that each tree of an IsolationForest reads the columns that are picked for it."""
+    state = vars(forest)
+    if "estimators_" not in state:
+        return
+    members, picked = state["estimators_"], state.get("estimators_features_")
+    width = whole(forest, state, "n_features_in_", 1)
+    ensure(forest, isinstance(members, list) and isinstance(picked, list), "has no lists of trees")
+    ensure(forest, len(members) == len(picked), "has more or fewer columns than trees")
+    for member, columns in zip(members, picked, strict=True):
+        tree: Any = getattr(member, "tree_", None)
+        if not is_tree(tree):
+            refuse(forest, f"one of estimators_ is a {name_of(member)}")
+        chosen = array(forest, columns, "estimators_features_", kinds="iu", ndim=1)
+        shaped(forest, chosen, (tree.n_features,), "estimators_features_")
+        inside(forest, chosen, 0, width, "estimators_features_")
 
 
 def check_gradient_boosting(model: Any) -> None:

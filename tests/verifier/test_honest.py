@@ -99,6 +99,8 @@ def same(a: Any, b: Any) -> bool:
         return a.dtype.newbyteorder("=") == b.dtype.newbyteorder("=") and repr(a.tolist()) == repr(
             b.tolist()
         )
+    if isinstance(b, dict):
+        return bool(a == b)
     return pickle.dumps(a, 4) == pickle.dumps(b, 4) or repr(a) == repr(b)
 
 
