@@ -103,7 +103,7 @@ def machine(folder: Path) -> dict[str, Any]:
         "cores": _cores(),
         "load_average_before": _rounded(os.getloadavg()[0]) if hasattr(os, "getloadavg") else None,
         "memory_bytes": _memory(),
-        "kernel": f"{platform.system()} {platform.release()}",
+        "kernel": f"{platform.system()} {platform.release().partition('-')[0]}",
         "file_system": _file_system(folder),
         "page_cache": "warm: every file is read once before it is timed",
         "python": f"{platform.python_implementation()} {platform.python_version()}",

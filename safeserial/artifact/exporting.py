@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from safeserial import codecs, environment
 from safeserial.artifact import loading
+from safeserial.artifact.boundary import keeps_nothing
 from safeserial.artifact.trust import Verified
 from safeserial.errors import NotAnArtifactError
 from safeserial.files import StrPath, atomic_write, open_regular
@@ -39,6 +40,7 @@ class Unpacked:
     data: bytes = field(repr=False)
 
 
+@keeps_nothing
 def unpack_bytes(
     path: StrPath,
     *,
@@ -72,12 +74,13 @@ def unpack_bytes(
     payload = verified.payload
     if payload is None:
         raise NotAnArtifactError("the payload was not kept")
-    environment.check(verified.manifest.environment, chosen.environment, stacklevel=2)
+    environment.check(verified.manifest.environment, chosen.environment, stacklevel=3)
     model = loading.build(payload, chosen)
     extension, data = codecs.get(payload.format).export(model, payload.members)
     return Unpacked(verified, extension, data)
 
 
+@keeps_nothing
 def unpack(
     path: StrPath,
     out: StrPath,

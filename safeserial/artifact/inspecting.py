@@ -13,6 +13,7 @@ import msgspec
 
 from safeserial import manifest as manifests
 from safeserial.artifact import loading, sniffing, trust
+from safeserial.artifact.boundary import emptied, keeps_nothing
 from safeserial.digests import sha256_hex
 from safeserial.errors import (
     CorruptArtifactError,
@@ -110,6 +111,7 @@ class Report:
         }
 
 
+@keeps_nothing
 def inspect(
     path: StrPath, *, keyring: Keyring | None = None, policy: Policy | None = None
 ) -> Report:
@@ -134,20 +136,13 @@ def inspect(
     UnreadableFileError
         If there is no regular file that can be read.
     """
-    chosen = Policy.default() if policy is None else policy
-    with open_regular(path) as source:
-        try:
-            if sniffing.is_artifact(source):
-                return _inspect_artifact(str(path), source, keyring, chosen)
-            return _inspect_legacy(str(path), source, chosen)
-        except UnreadableFileError:
-            raise
-        except NotAnArtifactError as error:
-            return _without_payload(str(path), source, "unknown", "not a model", error)
-        except FormatError as error:
-            return _without_payload(str(path), source, "unknown", "cannot tell", error)
+    report = _inspect(path, keyring, Policy.default() if policy is None else policy)
+    if report.problem is not None:
+        emptied(report.problem)
+    return report
 
 
+@keeps_nothing
 def get_untrusted_types(path: StrPath, *, policy: Policy | None = None) -> list[str]:
     """List the globals of a file that the policy does not allow, importing none of them.
 
@@ -174,6 +169,20 @@ def get_untrusted_types(path: StrPath, *, policy: Policy | None = None) -> list[
     if report.problem is not None and report.verdict != "needs trust":
         raise report.problem
     return list(report.untrusted)
+
+
+def _inspect(path: StrPath, keyring: Keyring | None, chosen: Policy) -> Report:
+    with open_regular(path) as source:
+        try:
+            if sniffing.is_artifact(source):
+                return _inspect_artifact(str(path), source, keyring, chosen)
+            return _inspect_legacy(str(path), source, chosen)
+        except UnreadableFileError:
+            raise
+        except NotAnArtifactError as error:
+            return _without_payload(str(path), source, "unknown", "not a model", error)
+        except FormatError as error:
+            return _without_payload(str(path), source, "unknown", "cannot tell", error)
 
 
 def _inspect_legacy(path: str, source: Source, policy: Policy) -> Report:

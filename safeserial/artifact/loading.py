@@ -13,6 +13,7 @@ from typing import Any
 
 from safeserial import container, envelope, transfer
 from safeserial.artifact import sniffing
+from safeserial.artifact.boundary import keeps_nothing
 from safeserial.artifact.trust import Verified, accept
 from safeserial.container import Entry
 from safeserial.digests import Digest
@@ -33,6 +34,7 @@ Progress = Callable[[int, int], None]
 BytesLike = bytes | bytearray | memoryview
 
 
+@keeps_nothing
 def load(
     path: StrPath,
     *,
@@ -82,6 +84,7 @@ def load(
     return _decode(verified, chosen)
 
 
+@keeps_nothing
 def loads(
     data: BytesLike,
     *,
@@ -103,6 +106,7 @@ def loads(
     return _decode(verified, chosen)
 
 
+@keeps_nothing
 def verify(
     path: StrPath,
     *,
@@ -133,6 +137,7 @@ def verify(
         return _read(source, _ring(keyring), _policy(policy, ()), progress, keep=False)
 
 
+@keeps_nothing
 def load_unsigned(
     path: StrPath, *, policy: Policy | None = None, trusted: Iterable[str] = ()
 ) -> Any:
@@ -283,7 +288,7 @@ def _decode(verified: Verified, policy: Policy) -> Any:
     described, payload = verified.manifest, verified.payload
     if payload is None:
         raise NotAnArtifactError("the payload was not kept")
-    environment.check(described.environment, policy.environment, stacklevel=3)
+    environment.check(described.environment, policy.environment, stacklevel=4)
     return build(payload, policy)
 
 

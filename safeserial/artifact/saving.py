@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, Final
 import msgspec
 
 from safeserial import codecs, container, envelope, environment, manifest, strictjson
+from safeserial.artifact.boundary import keeps_nothing
 from safeserial.artifact.facts import describe
 from safeserial.codecs import Compression, Encoded
 from safeserial.container import Entry
@@ -37,6 +38,7 @@ MAX_WORD: Final = 200
 _UNSIGNED: Final = bytes(envelope.RESERVED_BYTES)
 
 
+@keeps_nothing
 def dump(
     model: Any,
     path: StrPath,
@@ -104,6 +106,7 @@ def dump(
         return _write(stream, draft, progress)
 
 
+@keeps_nothing
 def dumps(
     model: Any,
     *,

@@ -15,6 +15,25 @@ from typing import Any, Final
 from safeserial.errors import InvalidStateError
 from safeserial.policy import Name
 
+class Discarded:
+    """Takes the place of what a distribution's state mentions and nobody will use.
+
+    The state of a discrete distribution holds ``numpy.vectorize(distribution._entropy)``; the whole
+    state is dropped.  One that survives in a model is refused by the validators.
+    """
+
+    def __setstate__(self, state: object) -> None:
+        """Forget the state."""
+
+
+def _discarded_method(owner: object, name: object) -> None:
+    """Stand for ``getattr(distribution, name)`` without looking anything up."""
+
+
+STAND_INS: Final[dict[Name, Any]] = {
+    ("builtins", "getattr"): _discarded_method,
+    ("numpy", "vectorize"): Discarded,
+}
 _MODULES: Final = frozenset({"scipy.stats._continuous_distns", "scipy.stats._discrete_distns"})
 
 

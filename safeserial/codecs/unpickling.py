@@ -53,7 +53,7 @@ class RestrictedUnpickler(pickle.Unpickler):
         super().__init__(io.BytesIO(stream), buffers=buffers)
         self._names = names
         self._persistent = persistent
-        self._stand_ins = stand_ins or {}
+        self._stand_ins = {**distributions.STAND_INS, **(stand_ins or {})}
 
     def find_class(self, module: str, qualname: str) -> Any:
         """Return the object of an admitted name.

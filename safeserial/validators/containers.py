@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from safeserial.errors import InvalidStateError
+
 CONTAINERS: Final = (dict, list, tuple, set, frozenset, deque, np.ndarray, np.void)
 
 
@@ -34,3 +36,18 @@ def contents(obj: Any) -> list[Collection[Any]]:
             items: Iterable[Any] = kind.__iter__(obj)  # type: ignore[arg-type]  # obj is of `kind`
             return [list(items)]
     return []
+
+
+def refuse_discarded(placeholder: Any) -> None:
+    """Refuse what stands for a part of a distribution's state anywhere else.
+
+    Raises
+    ------
+    InvalidStateError
+        Always.
+    """
+    del placeholder
+    raise InvalidStateError(
+        "numpy.vectorize objects are not restored",
+        hint="use a plain function that works on arrays",
+    )

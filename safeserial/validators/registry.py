@@ -43,6 +43,7 @@ _PANDAS_DATES: Final = "DatetimeArray TimedeltaArray PeriodArray"
 
 VALIDATORS: Final[dict[Name, Check]] = {
     **_of("functools", "partial", containers.look_into_partial),
+    **_of("safeserial.codecs.distributions", "Discarded", containers.refuse_discarded),
     # trees
     **_of("sklearn.tree._classes", "BaseDecisionTree", trees.check_decision_tree),
     **_of("sklearn.ensemble._forest", "BaseForest", trees.check_forest),
@@ -158,7 +159,6 @@ NATIVE_WITHOUT_VALIDATOR: Final[dict[str, str]] = {
     "collections.OrderedDict": "the interpreter's own",
     "collections.defaultdict": "the interpreter's own",
     "collections.deque": "the interpreter's own",
-    "types.SimpleNamespace": "the interpreter's own; attributes alone",
     "numpy.dtype": "the opcode verifier admits only the canonical state of each type",
     "numpy.ndarray": "the opcode verifier compares shape and bytes; nothing else is native",
     "numpy.matrix": "as ndarray",

@@ -32,6 +32,7 @@ _NAMES: Final = {
     "builtins.dict": "literal",
     "builtins.frozenset": "literal",
     "builtins.list": "literal",
+    "builtins.getattr": "bound-method",
     "builtins.range": "range",
     "builtins.set": "literal",
     "builtins.tuple": "literal",

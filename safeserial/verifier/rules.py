@@ -38,7 +38,8 @@ bit-generator      nothing, the name of a bit generator, or one of their classes
 generator          nothing, the name, or a bit generator made here; then perhaps
 random-state       ``__bit_generator_ctor`` itself
 tree               features, classes (an integer array, one for each output), outputs
-rv-frozen          always refused: a scipy.stats distribution runs code out of its state
+bound-method       ``getattr(distribution, name)``: a method of a scipy.stats distribution made here,
+                   which the codec never looks up (safeserial/codecs/distributions.py)
 ================== =================================================================================
 """
 
@@ -50,8 +51,11 @@ from typing import Final
 from safeserial.errors import PolicyError
 from safeserial.verifier import literals, numeric
 from safeserial.verifier.use import WRAPPERS, Use
-from safeserial.verifier.values import UNKNOWN, Global, RuleBroken, Unknown, Value, WrapperValue
+from safeserial.verifier.values import UNKNOWN, Global, Instance, RuleBroken, Unknown, Value, WrapperValue
 
+_DISTRIBUTIONS: Final = frozenset(
+    {"scipy.stats._continuous_distns", "scipy.stats._discrete_distns"}
+)
 _BASES: Final = frozenset(["list", "dict", "set", "tuple", "int", "float", "str"])
 
 
@@ -150,9 +154,12 @@ def _pyx_unpickle(use: Use) -> Value:
     return use.made(cls)
 
 
-def _refused(use: Use) -> Value:
-    # To be replaced by a rule that holds `_parse_arg_template` to the installed distribution's.
-    raise RuleBroken("scipy.stats distributions run code out of their state")
+def _bound_method(use: Use) -> Value:
+    owner, name = use.take(2, 2)
+    if not isinstance(owner, Instance) or owner.name[0] not in _DISTRIBUTIONS:
+        raise RuleBroken("only methods of scipy.stats distributions are named in this way")
+    use.constants.text(name)
+    return use.result()
 
 
 RULES: Final[dict[str, Callable[[Use], Value]]] = {
@@ -181,5 +188,5 @@ RULES: Final[dict[str, Callable[[Use], Value]]] = {
     "generator": numeric.generator,
     "random-state": numeric.random_state,
     "tree": numeric.tree,
-    "rv-frozen": _refused,
+    "bound-method": _bound_method,
 }

@@ -63,7 +63,7 @@ def accepted() -> Iterator[Vector]:
             data = world.artifact(PLAIN, format=codec, digest=digest)
             yield f"{codec}-{digest}", data, "ok", "plain", f"{codec}, {digest}, plain values"
         data = world.artifact(arrays(), format=codec, digest="sha256")
-        yield f"{codec}-arrays", data, "ok", "arrays", f"{codec} with arrays and long containers"
+        yield f"{codec}-arrays", data, "ok", f"{codec}-arrays", "arrays and long containers"
         for method in ("zlib", "gzip", "bz2", "lzma", "xz", "lz4", "zstd"):
             data = world.artifact(PLAIN, format=codec, compression=method, digest="sha256")
             yield f"{codec}-{method}", data, "ok", "plain", f"{codec} payload compressed by {method}"

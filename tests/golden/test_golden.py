@@ -23,7 +23,12 @@ EXPECT = tomllib.loads((FOLDER / "expect.toml").read_text("utf-8"))
 FILES: list[dict[str, Any]] = EXPECT["file"]
 SECRET = bytes.fromhex(EXPECT["secret_hex"])
 RING = ss.Keyring([ss.HmacKey(SECRET)])
-VALUES = {"plain": make_v1.PLAIN, "arrays": make_v1.arrays()}
+NATIVE = {**make_v1.arrays(), "big": make_v1.arrays()["big"].astype("<i2")}  # as joblib has it
+VALUES = {
+    "plain": make_v1.PLAIN,
+    "pickle-arrays": make_v1.arrays(),
+    "joblib-arrays": NATIVE,
+}
 PAYLOADS = ("call", "trailing", "index", "index-dtype", "index-shape", "index-kind")
 BEYOND_THE_CONTAINER = {f"{name}.safeserial" for name in PAYLOADS}
 NEEDED = {"lz4": "lz4", "zstd": "zstandard"}

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What leaves the library: errors that keep nothing of the file they are about.
+
+Floor 6.  An exception holds the frames it went through, and they hold the payload's memory: a caller
+who keeps the error would keep gigabytes.  Worse, when the garbage collector clears a memoryview in
+such a cycle, CPython before 3.11.8 and 3.12.2 crashes (https://github.com/python/cpython/issues/77894).
+So the frames are emptied; file names and line numbers of the traceback stay.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+def emptied(error: BaseException) -> BaseException:
+    """Empty the finished frames of an error and of those that it came from, and return it."""
+    import traceback
+
+    waiting: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        traceback.clear_frames(one.__traceback__)
+        waiting += (one.__cause__, one.__context__)
+    return error
+
+
+def keeps_nothing(function: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Make a function's errors keep nothing of what it worked on."""
+
+    @functools.wraps(function)
+    def guarded(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        try:
+            return function(*args, **kwargs)
+        except BaseException as error:
+            emptied(error)
+            raise
+
+    return guarded

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Altered native state is refused; without validation the same objects end the process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from safeserial.errors import InvalidStateError
+from safeserial.validators import validate
+
+from tests.validators.altered import ATTACKS, CRASHES
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+@pytest.mark.filterwarnings("ignore")
+def test_altered_state_is_refused(name: str) -> None:
+    model = ATTACKS[name]()
+    with pytest.raises(InvalidStateError) as caught:
+        validate(model)
+    assert "." in str(caught.value).partition(": ")[0]  # it names the class
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("name", CRASHES)
+def test_without_validation_it_ends_the_process(name: str) -> None:
+    code = (
+        "import resource, sys, warnings, numpy, scipy.sparse;"
+        "resource.setrlimit(resource.RLIMIT_CORE, (0, 0));"
+        "warnings.simplefilter('ignore');"
+        "from tests.validators.altered import ATTACKS;"
+        f"model = ATTACKS[{name!r}](); {CRASHES[name]}"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, env=environment, check=False, timeout=120
+    )
+    assert run.returncode < 0, run.stderr.decode()[-400:]  # by a signal, not by an exception
