@@ -2,7 +2,7 @@
 """The manifest: the signed description of one payload, frozen, strict and versioned.
 
 Floor 3.  What a reader may rely on is here and nowhere else: which members the file has, how long
-they are, what they hash to.  See docs/spec/format-v1.md, section 4.
+they are, what they hash to.  See docs/spec/format-v1.md, section 6.
 """
 
 from __future__ import annotations

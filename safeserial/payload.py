@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Payloads: serialized model bytes in private memory, and the parts of a pickle payload.
 
-Floor 3.  A pickle payload is three members (docs/spec/format-v1.md, section 6): the opcode stream,
+Floor 3.  A pickle payload is three members (docs/spec/format-v1.md, section 7): the opcode stream,
 an index, and one member with the data of all arrays and columns, each part at a multiple of 64
 bytes.  An *array part* or a *column* (a large dict or list of plain values) is far smaller and
 faster than opcodes, and all there is to verify in it is lengths.

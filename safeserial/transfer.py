@@ -183,17 +183,9 @@ class Checksums:
 
     def update(self, piece: memoryview) -> None:
         """Take in the next piece."""
-        for function in self.functions:
-            function(piece)
-
-    @property
-    def functions(self) -> tuple[Callable[[memoryview], object], ...]:
-        """What each piece goes through; independent, so each may run on a thread of its own."""
-        return self._hasher.update, self._sum
-
-    def _sum(self, piece: memoryview) -> None:
         self.size += len(piece)
         self.crc32 = zlib.crc32(piece, self.crc32)
+        self._hasher.update(piece)
 
     @property
     def digest(self) -> str:
@@ -229,12 +221,9 @@ def send(
         write_all(target, piece)
         progress(len(piece))
         return
-    # CRC-32 takes twice as long as BLAKE3, and about as long as the write: each has its thread.
-    digest, crc = map(HashingThread, ([one] for one in checksums.functions))
-    with digest, crc:
+    with HashingThread([checksums.update]) as thread:
         for piece in _batches(listed):
-            digest.put(piece)
-            crc.put(piece)
+            thread.put(piece)
             write_all(target, piece)
             progress(len(piece))
 

@@ -3,7 +3,7 @@
 
 Floor 5.  A vocabulary of 500,000 words is 1.5 million opcodes as a pickled dict, and two joined
 arrays as a column: half the time to write, nothing to verify but lengths.  The layout is in
-docs/spec/format-v1.md, section 6.
+docs/spec/format-v1.md, section 7.
 """
 
 from __future__ import annotations

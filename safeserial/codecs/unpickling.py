@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import io
 import pickle
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from safeserial.codecs import distributions
 from safeserial.errors import (
@@ -51,6 +52,7 @@ class RestrictedUnpickler(pickle.Unpickler):
         stand_ins: Mapping[Name, Any] | None = None,
     ) -> None:
         super().__init__(io.BytesIO(stream), buffers=buffers)
+        self.stream = stream
         self._names = names
         self._persistent = persistent
         self._stand_ins = {**distributions.STAND_INS, **(stand_ins or {})}
@@ -138,7 +140,25 @@ def load(unpickler: RestrictedUnpickler) -> Any:
         raise LimitExceededError("there is not enough memory to build this model") from None
     except Exception as error:
         said = f"{type(error).__name__}: {error}"
+        version = sklearn_version(unpickler.stream)
+        under = f", saved under scikit-learn {version}" if version else ""
         raise InvalidStateError(
-            f"the installed libraries do not accept the model's state ({said[:300]})",
-            hint="the model may come from other library versions; see `safeserial inspect`",
+            f"the installed libraries do not accept the state of this model{under} ({said[:300]})",
+            hint=f"pip install scikit-learn=={version}, load it there and save it again"
+            if version
+            else "the model may come from other library versions; see `safeserial inspect`",
         ) from error
+
+
+# As pickle writes the key, and the opcode and length of the value: a short string or a long one.
+_VERSION: Final = re.compile(
+    rb"_sklearn_version(?:\x94|q.|r....)?(?:\x8c(.)|X(.)\0\0\0)([0-9.]+[0-9a-z.+]*)", re.DOTALL
+)
+
+
+def sklearn_version(stream: memoryview | bytes) -> str:
+    """Return the scikit-learn version that a stream names, ``""`` where it names none."""
+    found = _VERSION.search(stream)
+    if found is None:
+        return ""
+    return found[3][: (found[1] or found[2])[0]].decode("ascii")

@@ -19,7 +19,7 @@ from scipy.interpolate import BSpline
 from sklearn import cluster, ensemble, neighbors, preprocessing, svm, tree
 from sklearn.decomposition import NMF
 from sklearn.feature_extraction import DictVectorizer, FeatureHasher
-from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.metrics import DistanceMetric
 from sklearn.pipeline import make_pipeline
@@ -37,7 +37,7 @@ def attack(name: str, make: Callable[[], Any], alter: Alter) -> None:
     def build() -> Any:
         model = pickle.loads(pickle.dumps(make()))
         replaced = alter(model)
-        return model if replaced is None else replaced
+        return model if replaced is None or isinstance(replaced, bool) else replaced
 
     ATTACKS[name] = build
 
@@ -93,11 +93,16 @@ for name, field, value, at in [
     attack(f"tree: {name}", classifier, node(field, value, at))
 
 
+def build_twice(model: Any) -> None:
+    """Build a tree a second time: memory of the right size is taken as it is, and so is the count."""
+    model.tree_.__setstate__({**model.tree_.__getstate__(), "node_count": 10**7})
+
+
 def tree_state(**values: Any) -> Alter:
     return lambda model: retree(model, lambda state: state.update(values))
 
 
-attack("tree: node_count too large", classifier, tree_state(node_count=10**7))
+attack("tree: node_count too large", classifier, build_twice)
 attack("tree: node_count too small", classifier, tree_state(node_count=1))
 attack("tree: node_count negative", classifier, tree_state(node_count=-1))
 attack("tree: max_depth too small", classifier, tree_state(max_depth=0))
@@ -214,7 +219,9 @@ attack("histogram: stranger", histogram, lambda m: put(m, _predictors=[[None] * 
 
 
 def nearest(kind: str = "kd_tree") -> Any:
-    return neighbors.KNeighborsClassifier(algorithm=kind, leaf_size=5).fit(X, THREE)
+    return neighbors.KNeighborsClassifier(algorithm=kind, leaf_size=5, metric="manhattan").fit(
+        X, THREE
+    )
 
 
 def ball() -> Any:
@@ -423,7 +430,7 @@ attack(
 
 
 def words() -> Any:
-    return TfidfVectorizer().fit(["one two three", "two four"])
+    return CountVectorizer().fit(["one two three", "two four"])
 
 
 def one_hot(**options: Any) -> Any:
@@ -607,16 +614,16 @@ attack("name: of a class attribute", vectors, lambda m: put(m, _sparse_kernels=[
 attack("name: analyzer", CountVectorizer, lambda m: put(m, build_analyzer=np.exp))
 
 
-# What these do to a process: an expression of the altered `model`.
+# What these do to a process: an expression of the altered `model` and of some `rows`.
 CRASHES: dict[str, str] = {
-    "tree: left child out of range": "model.predict(numpy.zeros((9, 5)))",
-    "tree: never built": "model.predict(numpy.zeros((9, 5)))",
-    "boosting: tree is None": "model.predict(numpy.zeros((9, 5)))",
-    "nearest: row out of range": "model.predict(numpy.zeros((9, 5)))",
-    "nearest: metric is None": "model.predict(numpy.zeros((9, 5)))",
-    "votes: label out of range": "model.predict(numpy.zeros((9, 5)))",
+    "tree: left child out of range": "model.predict(rows)",
+    "tree: never built": "model.predict(rows)",
+    "boosting: tree is None": "model.predict(rows)",
+    "nearest: row out of range": "model.predict(rows)",
+    "nearest: metric is None": "model.predict(rows)",
+    "votes: label out of range": "model.predict(rows)",
     "csr: index out of range": "model.toarray()",
-    "svm: sparse index": "model.predict(scipy.sparse.csr_matrix(numpy.ones((9, 5))))",
+    "svm: sparse indptr": "model.predict(scipy.sparse.csr_matrix(numpy.ones((9, 5))))",
     "vocabulary: out of range": "model.transform(['two']).toarray()",
-    "histogram: feature": "model.predict(numpy.zeros((9, 6)))",
+    "histogram: feature": "model.predict(numpy.hstack([rows, rows])[:, :6])",
 }

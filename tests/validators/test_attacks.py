@@ -33,6 +33,7 @@ def test_without_validation_it_ends_the_process(name: str) -> None:
         "import resource, sys, warnings, numpy, scipy.sparse;"
         "resource.setrlimit(resource.RLIMIT_CORE, (0, 0));"
         "warnings.simplefilter('ignore');"
+        "rows = numpy.random.default_rng(0).normal(size=(99, 5));"
         "from tests.validators.altered import ATTACKS;"
         f"model = ATTACKS[{name!r}](); {CRASHES[name]}"
     )
