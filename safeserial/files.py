@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import glob
 import os
 import secrets
 import stat
@@ -295,11 +294,13 @@ class _GiveName:
 
     def _sweep(self) -> None:
         """Remove what a writer killed between its link and its rename left here."""
-        start = glob.escape(f".{self._target.name[:100]}.")
-        for litter in self._target.parent.glob(f"{start}*-????????.tmp"):
-            process = litter.name.rsplit(".", 2)[-2].partition("-")[0]
+        start = f".{self._target.name[:100]}."
+        for name in os.listdir(self._target.parent):
+            if not (name.startswith(start) and name.endswith(".tmp")):
+                continue
+            process = name[len(start) :].partition("-")[0]
             if process.isdecimal() and not os.path.exists(f"/proc/{process}"):
-                litter.unlink(missing_ok=True)
+                (self._target.parent / name).unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

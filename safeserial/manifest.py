@@ -146,14 +146,10 @@ class Manifest(_Strict, frozen=True, kw_only=True):
         Raises
         ------
         LimitExceededError
-            If they would be over 16 MiB.
+            If they would be over 16 MiB, or hold too many values.
         """
         data = strictjson.encode(msgspec.to_builtins(self))
-        if len(data) > MAX_MANIFEST_BYTES:
-            raise LimitExceededError(
-                f"the manifest would be {len(data)} bytes; the limit is {MAX_MANIFEST_BYTES}",
-                hint="keep large metadata in a file of its own and put its digest here",
-            )
+        strictjson.check_size(data, what="the manifest", limit=MAX_MANIFEST_BYTES)
         return data
 
 

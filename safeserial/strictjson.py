@@ -18,6 +18,7 @@ Json: TypeAlias = "bool | int | str | list[Json] | dict[str, Json] | None"
 
 MAX_INTEGER = 2**53 - 1
 MAX_DEPTH = 32
+MAX_MARKS = 2**19  # bounds the number of values: 16 MiB of "[],[]," would be 400 MB of objects
 _ENCODER = json.JSONEncoder(
     ensure_ascii=True, sort_keys=True, separators=(",", ":"), allow_nan=False
 )
@@ -67,6 +68,20 @@ def encode(value: object) -> bytes:
     return _ENCODER.encode(value).encode("ascii")
 
 
+def check_size(data: bytes, *, what: str, limit: int) -> None:
+    """Refuse a text that is too long, or has too many values in it.
+
+    Raises
+    ------
+    LimitExceededError
+        If it has more than `limit` bytes, or more than 2**19 of ``,`` ``[`` and ``{``.
+    """
+    if len(data) > limit:
+        raise LimitExceededError(f"{what} is {len(data)} bytes; the limit is {limit}")
+    if sum(map(data.count, (b",", b"[", b"{"))) > MAX_MARKS:
+        raise LimitExceededError(f"{what} holds too many values")
+
+
 def decode(data: bytes, *, what: str, limit: int) -> Json:
     """Read canonical JSON.
 
@@ -87,12 +102,11 @@ def decode(data: bytes, *, what: str, limit: int) -> Json:
     Raises
     ------
     LimitExceededError
-        If `data` is longer than `limit`.
+        As :func:`check_size`.
     CorruptArtifactError
         If it is not JSON, or not the canonical form of its value.
     """
-    if len(data) > limit:
-        raise LimitExceededError(f"{what} is {len(data)} bytes; the limit is {limit}")
+    check_size(data, what=what, limit=limit)
     try:
         value: Json = json.loads(data.decode("ascii"))
         canonical = encode(value)

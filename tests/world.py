@@ -2,7 +2,8 @@
 """The small world of the tests: fixed keys, rings in every state, artifacts, and a forger's bench.
 
 The bench (:class:`Parts`) takes an artifact apart with a reader of its own, lets a test change
-anything, and puts it together again as the format wants it: signed again with a key, or with the old
+anything, and puts it together again as the format wants it: signed again with a key,
+or with the old
 signatures left on.
 """
 
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
 import safeserial as ss
 from safeserial import container, envelope
 from safeserial.digests import Digest
@@ -171,13 +173,14 @@ class Parts:
         blob = front(body, signatures)
         entries = container.front_entries(blob, body)
         entries += [
-            container.Entry(path, len(data), zlib.crc32(data)) for path, data in self.members.items()
+            container.Entry(path, len(data), zlib.crc32(data))
+            for path, data in self.members.items()
         ]
         whole = container.layout(entries)
         data = [blob, body, *self.members.values()]
-        return b"".join(piece for pair in zip(whole.headers, data, strict=True) for piece in pair) + (
-            whole.tail
-        )
+        return b"".join(
+            piece for pair in zip(whole.headers, data, strict=True) for piece in pair
+        ) + (whole.tail)
 
 
 def front(body: bytes, signatures: list[dict[str, str]], **fields: Any) -> bytes:
@@ -215,8 +218,10 @@ def patched(data: bytes, offset: int, new: bytes) -> bytes:
 def signature(key: ss.HmacKey, body: bytes, *, purpose: str = PURPOSE_ARTIFACT) -> dict[str, str]:
     """Sign manifest bytes."""
     message = envelope.pre_authentication_encoding(envelope.PAYLOAD_TYPE, body)
-    value = signer(key, purpose).sign(message) if purpose == PURPOSE_ARTIFACT else (
-        _tag(key.subkey(purpose), message)
+    value = (
+        signer(key, purpose).sign(message)
+        if purpose == PURPOSE_ARTIFACT
+        else (_tag(key.subkey(purpose), message))
     )
     return {"keyid": key.key_id, "sig": base64.b64encode(value).decode("ascii")}
 

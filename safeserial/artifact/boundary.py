@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What leaves the library: errors that keep nothing of the file they are about.
 
-Floor 6.  An exception holds the frames it went through, and they hold the payload's memory: a caller
-who keeps the error would keep gigabytes.  Worse, when the garbage collector clears a memoryview in
-such a cycle, CPython before 3.11.8 and 3.12.2 crashes (https://github.com/python/cpython/issues/77894).
+Floor 6.  An exception holds the frames it went through, and they hold the payload's memory: who
+keeps the error keeps gigabytes.  Worse, where such a cycle is collected, CPython 3.11 (all of it)
+and 3.12 before 3.12.7 crash on its memoryviews (https://github.com/python/cpython/pull/123898).
 So the frames are emptied; file names and line numbers of the traceback stay.
 """
 

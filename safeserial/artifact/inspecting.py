@@ -199,9 +199,7 @@ def _inspect_legacy(path: str, source: Source, policy: Policy) -> Report:
     )
 
 
-def _inspect_artifact(
-    path: str, source: Source, keyring: Keyring | None, policy: Policy
-) -> Report:
+def _inspect_artifact(path: str, source: Source, keyring: Keyring | None, policy: Policy) -> Report:
     front = loading.read_envelope(source)
     signature: SignatureState = "not checked"
     signers = tuple(one.key_id for one in front.signatures)
@@ -255,4 +253,3 @@ def _without_payload(
     return Report(
         path=path, size=source.size, kind=kind, verdict=verdict, signature="none", problem=problem
     )
-

@@ -31,7 +31,10 @@ def _names(kind: type) -> frozenset[tuple[str, str]]:
 def is_a(obj: Any, module: str, *qualnames: str) -> bool:
     """Say whether an object is of a class of this name, or of one derived from it."""
     names = _names(type(obj))  # type: ignore[arg-type]  # mypy: a metaclass might not hash
-    return any((module, qualname) in names for qualname in qualnames)
+    for qualname in qualnames:  # noqa: SIM110 - asked of each tree of a forest; any() takes twice as long
+        if (module, qualname) in names:
+            return True
+    return False
 
 
 def refuse(obj: Any, what: str) -> NoReturn:

@@ -20,7 +20,8 @@ from safeserial.validators.encoders import check_hasher, check_vocabulary
 # Asked of an instance by NumPy, scikit-learn, copy or IPython, where the class has no such method.
 _PROTOCOLS: Final = frozenset(
     "__array__ __array_interface__ __array_struct__ __array_namespace__ __dataframe__"
-    " __sklearn_clone__ __sklearn_is_fitted__ __sklearn_tags__ __deepcopy__ __copy__ __getstate__ __setstate__"
+    " __sklearn_clone__ __sklearn_is_fitted__ __sklearn_tags__ __deepcopy__ __copy__"
+    " __getstate__ __setstate__"
     " __reduce__ __reduce_ex__ __call__ __len__ __iter__ __getitem__ __class__ __dict__ __getattr__"
     " _repr_html_ _repr_mimebundle_ _ipython_display_".split()
 )

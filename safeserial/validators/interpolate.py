@@ -36,9 +36,8 @@ def check_bspline(spline: Any) -> None:
 
 def check_ppoly(polynomial: Any) -> None:
     """Check a PPoly, BPoly or CubicSpline."""
-    state = vars(polynomial)
-    breaks = array(polynomial, state.get("x", state.get("_x")), "x", kinds="f", ndim=1)
-    values = array(polynomial, state.get("c", state.get("_c")), "c", kinds="fc")
+    breaks = array(polynomial, polynomial.x, "x", kinds="f", ndim=1)
+    values = array(polynomial, polynomial.c, "c", kinds="fc")
     ensure(polynomial, values.ndim > 1, "c has one dimension")
     ensure(
         polynomial, len(breaks) > 1 and np.isfinite(breaks).all(), "x is too short or not finite"
@@ -60,5 +59,5 @@ def check_spline_transformer(model: Any) -> None:
     degree = whole(model, state, "degree", 0, _MAX_DEGREE)
     ensure(model, all(one.k == degree for one in splines), "a spline is of another degree")
     sizes = array(model, np.array([one.c.shape[1] for one in splines]), "bsplines_", kinds="i")
-    inside(model, sizes, degree + 1, 2**31, "bsplines_")
+    inside(model, sizes, 1, 2**31, "bsplines_")
     ensure(model, (sizes == sizes[0]).all(), "its splines differ in size")

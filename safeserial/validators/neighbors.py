@@ -46,7 +46,9 @@ def check_index(tree: Any) -> Iterable[Any]:
     ensure(tree, data.ndim == 2 and data.size, "has no data")  # noqa: PLR2004 - a table
     inside(tree, order, 0, len(data), "idx_array")
     # Each row once: a row twice would be a wrong answer only, but it is never an honest one.
-    ensure(tree, np.bincount(order, minlength=len(data)).max() == 1, "idx_array repeats a row")
+    found = np.zeros(len(data), dtype=bool)
+    found[order] = True
+    ensure(tree, found.all(), "idx_array repeats a row")
     ensure(tree, leaf_size > 0 and 0 < levels < 62, "its sizes are wrong")  # noqa: PLR2004 - bits
     ensure(tree, len(nodes) == count == 2**levels - 1, f"has {len(nodes)} nodes, {levels} levels")
     is_ball = is_a(tree, "sklearn.neighbors._ball_tree", "BallTree", "BallTree64", "BallTree32")

@@ -113,13 +113,15 @@ class Walk:
 
     def _put(self, items: Collection[Any]) -> None:
         """Let objects wait for their turn, unless they are plain values."""
-        kinds = set(map(type, items)) - self._atoms
+        kinds = set(map(type, items))
+        kinds -= self._atoms
         if not kinds:
             return
-        for kind in kinds - self._plans.keys():
-            plan = self._plans[kind] = _plan(kind)
-            if plan.atom:
-                self._atoms.add(kind)
+        for kind in kinds:
+            if kind not in self._plans:
+                plan = self._plans[kind] = _plan(kind)
+                if plan.atom:
+                    self._atoms.add(kind)
         atoms = self._atoms
         self._waiting += [one for one in items if type(one) not in atoms]
 

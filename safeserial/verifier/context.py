@@ -20,7 +20,6 @@ from safeserial.verifier.values import Global, RuleBroken
 # The unpickler needs about this many times the bytes of an honest stream anyway.
 _NATURAL_INFLATION: Final = 16
 _KNOWN: Final = Grant(frozenset({"new"}))
-_STORABLE: Final = frozenset({"reference", "new", "call"})
 
 
 @dataclass
@@ -118,7 +117,7 @@ class Context:
         if target.grant is None:
             return False
         roles = target.grant.roles
-        if role not in roles and not (role == "reference" and roles & _STORABLE):
+        if role not in roles and not (role == "reference" and roles & intrinsic.STORABLE):
             raise RuleBroken(f"it is listed as {', '.join(sorted(roles))}, not as {role}")
         return True
 

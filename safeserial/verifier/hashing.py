@@ -16,6 +16,7 @@ from safeserial.policy import Limits
 from safeserial.verifier.constants import COUNTED, Constants
 from safeserial.verifier.opcodes import EASY_KEYS, TEXT_KEYS, UNHASHABLE
 from safeserial.verifier.values import (
+    Arguments,
     ArrayValue,
     DictValue,
     FrozenSetValue,
@@ -39,7 +40,7 @@ _OPAQUE_SHARE: Final = 10
 _LONG_TEXT: Final = 1024
 _FREE_EXPANSION: Final = 10_000_000
 _MUTABLE: Final = (ListValue, DictValue, SetValue, ArrayValue, WrapperValue)
-_MEASURED: Final = frozenset({tuple, FrozenSetValue, Instance})
+_MEASURED: Final = frozenset({tuple, Arguments, FrozenSetValue, Instance})
 _OPAQUE: Final = object()
 
 
@@ -126,7 +127,7 @@ class Nests:
 
     def measure(self, value: Value) -> tuple[int, int]:
         """Return depth and number of nodes of a value, as hashing or comparing would walk it."""
-        if type(value) is tuple:
+        if isinstance(value, tuple):
             known = self._known.get(id(value))
             return known[1:] if known is not None else (1, 1 + len(value))
         if isinstance(value, FrozenSetValue | Instance):

@@ -11,6 +11,8 @@ from typing import Final
 
 from safeserial.policy import Name
 
+# Roles with which a name may be stored: what may only be called is never an object's attribute.
+STORABLE: Final = frozenset({"reference", "new"})
 _NUMPY: Final = {
     "multiarray._reconstruct": "ndarray-reconstruct",
     "multiarray.scalar": "scalar",
@@ -45,7 +47,26 @@ _NAMES: Final = {
     "functools.partial": "partial",
     "sklearn.tree._tree.Tree": "tree",
     **{f"numpy.{core}.{name}": rule for core in ("core", "_core") for name, rule in _NUMPY.items()},
+    **{
+        f"sklearn.utils._tags.{name}": "slots"
+        for name in (
+            *("ClassifierTags", "InputTags", "RegressorTags", "Tags", "TargetTags"),
+            "TransformerTags",
+        )
+    },
 }
 RULES: Final[dict[Name, str]] = {
     (dotted.rpartition(".")[0], dotted.rpartition(".")[2]): rule for dotted, rule in _NAMES.items()
 }
+
+# Attributes that the __setstate__ of a class calls methods of while it loads: anything but a plain
+# array could bring methods of its own.
+ARRAY_ATTRIBUTES: Final[dict[Name, frozenset[str]]] = {
+    # self.nodes.dtype, self.nodes.astype(...)
+    ("sklearn.ensemble._hist_gradient_boosting.predictor", "TreePredictor"): frozenset({"nodes"}),
+    # scipy.interpolate.interp1d(X_thresholds_, y_thresholds_)
+    ("sklearn.isotonic", "IsotonicRegression"): frozenset({"X_thresholds_", "y_thresholds_"}),
+}
+# Classes whose __setstate__ does with a tuple what no rule here could check: it hands a part of it to
+# an array of its own making.
+DICT_STATES: Final[frozenset[Name]] = frozenset({("pandas.arrays", "SparseArray")})

@@ -26,7 +26,13 @@ from safeserial.verifier.values import (
 )
 
 _FACTORIES: Final = frozenset(
-    ("builtins", name) for name in ("list", "dict", "set", "int", "float", "str", "bool", "tuple")
+    {
+        ("collections", "OrderedDict"),
+        *(
+            ("builtins", name)
+            for name in ("list", "dict", "set", "int", "float", "str", "bool", "tuple")
+        ),
+    }
 )
 _KINDS: Final = frozenset(
     ("list", "tuple", "dict", "set", "frozenset", "OrderedDict", "deque", "Counter")

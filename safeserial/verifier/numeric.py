@@ -12,7 +12,7 @@ from typing import Final
 from safeserial.policy import Grant
 from safeserial.verifier import arrays
 from safeserial.verifier.use import Use
-from safeserial.verifier.values import ArrayValue, Global, Instance, RuleBroken, Value
+from safeserial.verifier.values import ArrayValue, Global, Instance, Kind, RuleBroken, Value
 
 _PAIR: Final = 2
 _MAX_OUTPUTS: Final = 2**24
@@ -94,7 +94,8 @@ def _named(use: Use, name: tuple[str, str]) -> Instance:
     grant = use.context.allowlist.find(name)
     if grant is None or not name[0]:
         raise RuleBroken("only a bit generator of numpy.random")
-    return Instance(name, Grant(grant.roles | (use.grant.roles & {"build"}), "bit-generator"))
+    roles = grant.roles | (use.grant.roles & {"build"})
+    return Instance(Kind(name, Grant(roles, "bit-generator")))
 
 
 def generator(use: Use) -> Value:

@@ -249,7 +249,7 @@ def _extend(machine: Machine, target: Value, items: list[Value]) -> None:
             easy = all(type(item) is int and data[item] in EASY_KEYS for item in part)
             target.easy = target.easy and easy
         target.items = None
-    elif isinstance(target, Instance) and "s" in target.shape:
+    elif isinstance(target, Instance) and "s" in target.kind.shape:
         machine.context.allocate(8 * len(items))
     elif not isinstance(target, Unknown):
         raise RuleBroken("items are appended only to lists made in this file")
@@ -276,11 +276,11 @@ def _update(machine: Machine, target: Value, items: list[Value]) -> None:
             machine.context.keys.charge(key, machine.nests, machine.constants)
     if isinstance(target, DictValue) and not target.sealed:
         target.count += len(items) // 2
-        if target.pairs is not None and target.count <= _KEPT_PAIRS:
-            target.pairs.extend(zip(items[::2], items[1::2], strict=True))
+        if target.flat is not None and target.count <= _KEPT_PAIRS:
+            target.flat.extend(items)
         else:
-            target.pairs = None
-    elif isinstance(target, Instance) and "m" in target.shape:
+            target.flat = None
+    elif isinstance(target, Instance) and "m" in target.kind.shape:
         machine.context.allocate(_DICT_BYTES * len(items) // 2)
     elif not isinstance(target, Unknown):
         raise RuleBroken("items are set only in dicts made in this file")

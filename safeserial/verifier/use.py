@@ -13,7 +13,7 @@ from safeserial.policy import Grant
 from safeserial.verifier.constants import Constants
 from safeserial.verifier.context import Context
 from safeserial.verifier.hashing import Nests
-from safeserial.verifier.values import Global, Instance, RuleBroken, Tuple, Value
+from safeserial.verifier.values import Global, Instance, Kind, RuleBroken, Tuple, Value
 
 # Intrinsic: the codec puts an inert class in its place, so no policy needs to list it.
 WRAPPERS: Final = frozenset(
@@ -37,9 +37,10 @@ class Use:
 
     def result(self) -> Instance:
         """Return an instance of the name itself."""
-        made = Instance(self.target.name, self.grant)
-        made.depth, made.weight = self.nests.measure(self.arguments)
-        return made
+        target = self.target
+        if target.kind is not None and target.grant is self.grant:
+            return Instance(target.kind, *self.nests.measure(self.arguments))
+        return Instance(Kind(target.name, self.grant), *self.nests.measure(self.arguments))
 
     def take(self, least: int, most: int) -> Tuple:
         """Return the arguments if there are so many."""
@@ -58,7 +59,7 @@ class Use:
         if "call" in cls.grant.roles or cls.grant.rule not in ("", "container"):
             raise RuleBroken("the class has a rule of its own")
         builds = "build" in cls.grant.roles or "build" in self.grant.roles
-        return Instance(cls.name, cls.grant, buildable=builds)
+        return Instance(Kind(cls.name, cls.grant, buildable=builds))
 
     def inner(self, target: Global, grant: Grant, arguments: Tuple) -> Use:
         """Return the use of another name within this one."""

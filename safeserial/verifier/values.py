@@ -7,8 +7,11 @@ somebody asks; a tuple is a tuple of values; everything else is one of the class
 
 from __future__ import annotations
 
-from safeserial.policy import Grant, Name
+from collections.abc import Callable
+
+from safeserial.policy import ROLES, Grant, Name
 from safeserial.verifier.admitted import DType
+from safeserial.verifier.intrinsic import ARRAY_ATTRIBUTES, DICT_STATES, STORABLE
 
 Value = object
 Tuple = tuple[Value, ...]
@@ -18,14 +21,35 @@ class RuleBroken(Exception):
     """A rule does not accept what it is given; the machine adds opcode and offset."""
 
 
+class Kind:
+    """What instances of one class may be done to; found once for each name of the stream."""
+
+    __slots__ = ("arrays", "buildable", "dict_state", "name", "rule", "shape", "trusted")
+
+    def __init__(self, name: Name, grant: Grant, *, buildable: bool | None = None) -> None:
+        self.name = name
+        self.rule = grant.rule
+        self.buildable = "build" in grant.roles if buildable is None else buildable
+        self.shape = container_shape(name, grant)
+        # The user trusts the name with everything, whatever its state does.
+        self.trusted = _is_trusted(grant)
+        self.dict_state = name in DICT_STATES
+        self.arrays = ARRAY_ATTRIBUTES.get(name)
+
+
 class Global:
     """A name of the stream; `grant` is None where the policy does not list it."""
 
-    __slots__ = ("grant", "name", "pushed", "roles", "spent", "written")
+    __slots__ = ("call_only", "grant", "kind", "name", "pushed", "roles", "rule", "spent", "written")
 
     def __init__(self, written: Name, name: Name, grant: Grant | None, roles: set[str]) -> None:
         self.written = written
         self.name = name
+        self.kind = None if grant is None else Kind(name, grant)
+        # It may be called, and not be stored: a tuple of arguments that holds it is watched.
+        self.call_only = grant is not None and not grant.roles & STORABLE
+        # What judges its arguments; the machine fills it in.
+        self.rule: Callable[..., Value] | None = None
         # The roles it was used in so far, shared by all occurrences of the name.
         self.roles = roles
         self.grant = grant
@@ -43,17 +67,30 @@ class Global:
 class Instance:
     """What a permitted call or ``__new__`` returns."""
 
-    __slots__ = ("buildable", "built", "depth", "name", "rule", "shape", "weight")
+    __slots__ = ("built", "depth", "kind", "weight")
 
-    def __init__(self, name: Name, grant: Grant, *, buildable: bool | None = None) -> None:
-        self.name = name
-        self.rule = grant.rule
-        self.buildable = "build" in grant.roles if buildable is None else buildable
+    def __init__(self, kind: Kind, depth: int = 0, weight: int = 1) -> None:
+        self.kind = kind
         self.built = False
-        self.shape = container_shape(name, grant)
         # What hashing it may cost, should its class hash what it was made of.
-        self.depth = 0
-        self.weight = 1
+        self.depth = depth
+        self.weight = weight
+
+    @property
+    def name(self) -> Name:
+        """Module and qualified name of its class."""
+        return self.kind.name
+
+    @property
+    def rule(self) -> str:
+        """Name of the rule it was made under."""
+        return self.kind.rule
+
+
+class Arguments(tuple[Value, ...]):
+    """A tuple with a name in it that may be called and not be stored."""
+
+    __slots__ = ()
 
 
 class Unknown:
@@ -84,14 +121,20 @@ class ListValue:
 
 
 class DictValue:
-    """A dict made in this stream; `pairs` is None when there are too many."""
+    """A dict made in this stream; `flat` (key, value, key, …) is None when there are too many."""
 
-    __slots__ = ("count", "pairs", "sealed")
+    __slots__ = ("count", "flat", "sealed")
 
-    def __init__(self, count: int = 0, pairs: list[tuple[Value, Value]] | None = None) -> None:
+    def __init__(self, count: int = 0, flat: list[Value] | None = None) -> None:
         self.count = count
-        self.pairs = pairs
+        self.flat = flat
         self.sealed = False
+
+    @property
+    def pairs(self) -> list[tuple[Value, Value]] | None:
+        """Its items in the order they were set, None when there are too many."""
+        flat = self.flat
+        return None if flat is None else list(zip(flat[::2], flat[1::2], strict=True))
 
 
 class SetValue:
@@ -194,4 +237,8 @@ def container_shape(name: Name, grant: Grant) -> str:
     if grant.rule == "container":
         return "ms"
     # A name that the user trusts with everything may also be filled.
-    return "ms" if not grant.rule and len(grant.roles) == 4 else ""
+    return "ms" if _is_trusted(grant) else ""
+
+
+def _is_trusted(grant: Grant) -> bool:
+    return not grant.rule and grant.roles == ROLES

@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import gc
 import hmac
+import importlib
 import inspect
 import json
 import os
@@ -19,15 +20,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 import safeserial as ss
 from safeserial import container, envelope, errors
 from safeserial.artifact import loading
 from safeserial.codecs import unpickling
 from safeserial.files import FileSource
 from safeserial.keyring import KeyEntry
-
 from tests import world
-from tests.world import DAY, KEY, NOW, OTHER, RING, Parts, front, patched, refusal, signature, with_front
+from tests.world import (
+    DAY,
+    KEY,
+    NOW,
+    OTHER,
+    RING,
+    Parts,
+    front,
+    patched,
+    refusal,
+    signature,
+    with_front,
+)
 
 MIB = 2**20
 
@@ -65,13 +78,18 @@ def test_01_no_field_of_the_file_chooses_the_algorithm(good, parts):
     for more in ({"alg": "none"}, {"alg": "HS256"}, {"algorithm": ""}):
         listed = [{**parts.signatures[0], **more}]
         refused(with_front(good, front(parts.body, listed)), errors.CorruptArtifactError)
-        refused(with_front(good, front(parts.body, parts.signatures, **more)), errors.CorruptArtifactError)
+        refused(
+            with_front(good, front(parts.body, parts.signatures, **more)),
+            errors.CorruptArtifactError,
+        )
     for value in ("", "AA==", base64.b64encode(bytes(32)).decode()):
         kind = errors.BadSignatureError if value else errors.CorruptArtifactError
         empty = [{**parts.signatures[0], "sig": value}]
         refused(with_front(good, front(parts.body, empty)), kind)
     # The key id, which is public, is no key.
-    forged = hmac.digest(KEY.key_id.encode(), envelope.Envelope(parts.body, ()).signed_bytes, "sha256")
+    forged = hmac.digest(
+        KEY.key_id.encode(), envelope.Envelope(parts.body, ()).signed_bytes, "sha256"
+    )
     listed = [{**parts.signatures[0], "sig": base64.b64encode(forged).decode()}]
     refused(with_front(good, front(parts.body, listed)), errors.BadSignatureError)
 
@@ -81,9 +99,16 @@ def test_02_every_field_of_the_manifest_is_signed(field):
     parts = Parts.of(world.artifact(name="n", version="1"))
     value = parts.manifest[field]
     changed: Any = (
-        f"{value}x" if isinstance(value, str) else [*value, "x"] if isinstance(value, list) else {"x": 1}
+        f"{value}x"
+        if isinstance(value, str)
+        else [*value, "x"]
+        if isinstance(value, list)
+        else {"x": 1}
     )
-    refused(parts.zipped(parts.changed(**{field: changed}).body, parts.signatures), errors.BadSignatureError)
+    refused(
+        parts.zipped(parts.changed(**{field: changed}).body, parts.signatures),
+        errors.BadSignatureError,
+    )
 
 
 @pytest.mark.parametrize("label", ["joblib", "skops", "onnx", "PICKLE", ""])
@@ -133,7 +158,7 @@ def test_06_a_file_swapped_after_its_check_is_not_read(tmp_path, good, monkeypat
 
     def swap(*arguments: Any) -> Any:
         verified = real(*arguments)
-        os.replace(evil, path)
+        evil.replace(path)
         return verified
 
     monkeypatch.setattr(loading, "accept", swap)
@@ -152,7 +177,8 @@ def test_06_bytes_of_the_caller_may_change_later(good):
 
 @pytest.mark.parametrize(
     "key_id",
-    ["", "../../etc/passwd", "/etc/passwd", "https://example.com/key", "file:///etc/key", "a b", "A",
+    ["", "../../etc/passwd", "/etc/passwd", "https://example.com/key", "file:///etc/key", "a b",
+     "A",
      "\x00", "x" * 129, "%s", "${KEY}", "é", "a\n"],
 )  # fmt: skip
 def test_07_a_key_id_is_only_compared(good, parts, key_id):
@@ -202,7 +228,8 @@ def test_09_tags_and_digests_are_compared_in_constant_time():
 @pytest.mark.usefixtures("nothing_is_built")
 def test_10_nothing_is_parsed_or_decompressed_before_it_is_verified(monkeypatch):
     from safeserial import manifest
-    from safeserial.verifier import decompress
+
+    opening = importlib.import_module("safeserial.verifier.survey")
 
     def reached(*arguments: Any, **more: Any) -> None:
         raise AssertionError("parsed before it was verified")
@@ -211,7 +238,7 @@ def test_10_nothing_is_parsed_or_decompressed_before_it_is_verified(monkeypatch)
     flipped = {path: data[:-1] + bytes([data[-1] ^ 1]) for path, data in parts.members.items()}
     swapped = Parts(parts.signatures, parts.manifest, flipped).unsigned()
     changed = parts.changed(name="other").unsigned()
-    monkeypatch.setattr(decompress, "decompress", reached)
+    monkeypatch.setattr(opening, "decompress", reached)
     error = refusal(lambda: world.loads(swapped))
     assert isinstance(error, errors.VerificationError | errors.CorruptArtifactError)
     monkeypatch.setattr(manifest, "decode", reached)
@@ -226,7 +253,9 @@ def test_11_members_cannot_be_reordered_or_dropped(order):
     chosen = {names[at]: parts.members[names[at]] for at in order}
     refused(Parts(parts.signatures, parts.manifest, chosen).unsigned(), errors.CorruptArtifactError)
     swapped = dict(zip(parts.members, reversed(parts.members.values()), strict=True))
-    error = refusal(lambda: world.loads(Parts(parts.signatures, parts.manifest, swapped).unsigned()))
+    error = refusal(
+        lambda: world.loads(Parts(parts.signatures, parts.manifest, swapped).unsigned())
+    )
     assert isinstance(error, errors.CorruptArtifactError | errors.DigestMismatchError)
 
 
@@ -350,20 +379,29 @@ def test_hostile_text_in_the_signatures(good, name):
     refused(with_front(good, fronts()[name]), errors.CorruptArtifactError)
 
 
-@pytest.mark.parametrize("made", [b"[" * 100_000, b'{"a":' * 100_000, b'{"a":1,"a":1}', b"\xff\xfe", b"1e400",
-                                  b"NaN", b"{}", b'"\\ud800"', b"9" * 100_000, b"null", b"[]"])  # fmt: skip
+@pytest.mark.parametrize("made", [b"[" * 100_000, b'{"a":' * 100_000, b'{"a":1,"a":1}',
+b"\xff\xfe", b"1e400",
+                                  b"NaN", b"{}", b'"\\ud800"', b"9" * 100_000, b"null",
+                                  b"[]"])  # fmt: skip
 def test_hostile_text_in_a_signed_manifest(parts, made):
     error = refusal(lambda: world.loads(parts.zipped(made, [signature(KEY, made)])))
-    assert isinstance(error, errors.CorruptArtifactError | errors.UnsupportedVersionError)
+    assert isinstance(
+        error,
+        errors.CorruptArtifactError | errors.UnsupportedVersionError,
+    )
 
 
 def test_a_manifest_that_promises_much(good, parts):
-    for size, kind in ((2**24 + 1, errors.LimitExceededError), (2**53 - 1, errors.LimitExceededError),
+    for size, kind in ((2**24 + 1, errors.LimitExceededError), (2**53 - 1,
+    errors.LimitExceededError),
                        (2**24, errors.CorruptArtifactError)):  # fmt: skip
         changed = with_front(good, front(parts.body, parts.signatures, payloadSize=size))
         refused(changed, kind)
     member = parts.manifest["members"][0]
-    for size, kind in ((2**40, errors.CorruptArtifactError), (2**47 + 1, errors.LimitExceededError)):
+    for size, kind in (
+        (2**40, errors.CorruptArtifactError),
+        (2**47 + 1, errors.LimitExceededError),
+    ):
         huge = parts.changed(members=[{**member, "size": size}])
         refused(huge.signed(), kind)
         refused(huge.unsigned(), errors.BadSignatureError)
@@ -393,7 +431,8 @@ def test_what_is_no_file_is_refused_at_once(tmp_path):
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     begin = time.monotonic()
-    for path in (tmp_path, tmp_path / "fifo", tmp_path / "loop", Path("/dev/zero"), Path("/dev/null"),
+    for path in (tmp_path, tmp_path / "fifo", tmp_path / "loop", Path("/dev/zero"),
+    Path("/dev/null"),
                  tmp_path / "missing", tmp_path / ("x" * 300), Path("a\0b")):  # fmt: skip
         for action in everything(path):
             assert isinstance(refusal(action), errors.UnreadableFileError)
@@ -408,8 +447,10 @@ def test_a_renamed_file_is_the_same_file(tmp_path, good):
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"\0", b"\x80\x05N.", b"%PDF-1.7", b"\x7fELF", b"PK\x05\x06" + bytes(18), b"<!DOCTYPE html>",
-     b"version https://git-lfs.github.com/spec/v1\n", b"\x93NUMPY\x01\x00", b"x" * 100_000, b"\xff" * 64],
+    [b"", b"\0", b"\x80\x05N.", b"%PDF-1.7", b"\x7fELF", b"PK\x05\x06" + bytes(18),
+     b"<!DOCTYPE html>",
+     b"version https://git-lfs.github.com/spec/v1\n", b"\x93NUMPY\x01\x00", b"x" * 100_000,
+     b"\xff" * 64],
 )  # fmt: skip
 def test_other_formats(tmp_path, content):
     path = tmp_path / "f"
@@ -447,13 +488,15 @@ def test_a_file_that_changes_while_it_is_read(tmp_path, monkeypatch, at, what):
             stream.write(b"\xff" * len(data))
 
     changes = {
-        "truncate": lambda: os.truncate(path, 30_000 if at > 30_000 else at),
+        "truncate": lambda: os.truncate(path, min(at, 30000)),
         "overwrite": overwrite,
-        "replace": lambda: os.replace(other, path),
-        "grow": lambda: path.open("ab").write(b"x"),
+        "replace": lambda: other.replace(path),
+        "grow": lambda: os.truncate(path, len(data) + 1),
         "remove": path.unlink,
     }
-    source = type("Source", (Changing,), {"at": at, "change": staticmethod(changes[what]), "done": 0})
+    source = type(
+        "Source", (Changing,), {"at": at, "change": staticmethod(changes[what]), "done": 0}
+    )
     monkeypatch.setattr("safeserial.files.FileSource", source)
     if what in ("truncate", "overwrite"):
         error = refusal(lambda: ss.load(path, keyring=RING, policy=world.CALM))
@@ -506,7 +549,7 @@ PROBE = """
         for action in json.loads(sys.argv[1]):
             begin = time.monotonic()
             try:
-                options = {} if action == "load_unsigned" else {"keyring": world.RING}
+                options = {"keyring": world.RING} if action in ("load", "verify", "inspect") else {}
                 found = getattr(ss, action)(path, **options)
                 said = getattr(found, "verdict", "accepted")
             except ss.errors.SafeSerialError as error:
@@ -514,7 +557,8 @@ PROBE = """
             except BaseException as error:
                 said = repr(error)
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            out.append([path.rsplit("/", 1)[-1], action, said, time.monotonic() - begin, peak - before])
+            out.append([path.rsplit("/", 1)[-1], action, said, time.monotonic() - begin,
+            peak - before])
     assert world.loads(world.artifact()) == world.MODEL  # the process goes on
     print(json.dumps(out))
 """
@@ -585,6 +629,7 @@ def test_hostile_text_costs_little(tmp_path, good, parts):
     for name, body in (
         ("deep", b"[" * 2**24),
         ("wide", b"[" + b"[]," * 2_000_000 + b"0]"),
+        ("most", b"[" + b"[]," * (2**18 - 1) + b"0]"),
         ("long", b'"' + b"x" * (2**24 - 2) + b'"'),
         ("digits", b"9" * 2**24),
     ):
@@ -594,32 +639,43 @@ def test_hostile_text_costs_little(tmp_path, good, parts):
     for name, action, said, seconds, kibibytes in probe(["verify", "load"], *files):
         assert said.endswith("Error"), (name, said)
         assert seconds < 1.5, (name, action, seconds)
-        if name != "wide-signed":  # by a trusted key: 16 MiB of JSON may cost what they cost
-            assert kibibytes < 64 * 1024, (name, action, kibibytes)
+        assert kibibytes < 64 * 1024, (name, action, kibibytes)
+    for name, _, said, seconds, kibibytes in probe(["inspect", "get_untrusted_types"], *files):
+        assert said == "cannot tell" or said.endswith("Error"), (name, said)
+        assert seconds < 1.5, (name, seconds)
+        assert kibibytes < 64 * 1024, (name, kibibytes)
 
 
 # What an error keeps ------------------------------------------------------------------------------
 
 
 def test_a_kept_error_keeps_nothing_of_the_file(tmp_path):
-    """A memoryview in a cycle crashes the collector of CPython before 3.11.8 and 3.12.2."""
+    """A memoryview in a cycle crashes the collector of CPython 3.11, and of 3.12 before 3.12.7."""
     payload = Parts.of(world.artifact(world.arrays()))
     payload.members["payload/index.bin"] = payload.members["payload/index.bin"][:-1] + b"!"
     broken = payload.described().signed()
     hostile = Parts.of(world.artifact(format="joblib"))
-    hostile.members["payload/model.joblib"] = b"\x80\x05\x8c\x05posix\x8c\x06system\x93\x8c\x02id\x85R."
+    hostile.members["payload/model.joblib"] = (
+        b"\x80\x05\x8c\x05posix\x8c\x06system\x93\x8c\x02id\x85R."
+    )
     path = tmp_path / "f"
     kept = []
 
     def keep(action: Any) -> None:
         try:
             result = action()
-            kept.append(result.problem)
+            kept.append(getattr(result, "problem", None) or KeyError())
         except errors.SafeSerialError as error:
             kept.append(error)
             result = error  # a cycle: error, traceback, this frame
 
-    for data in (broken, hostile.described().signed(), broken[:-1], b"\x80\x05N", b"\x80\x05cos\nsystem\n."):
+    for data in (
+        broken,
+        hostile.described().signed(),
+        broken[:-1],
+        b"\x80\x05N",
+        b"\x80\x05cos\nsystem\n.",
+    ):
         path.write_bytes(data)
         for action in (*everything(path), lambda data=data: world.loads(data)):
             keep(action)
@@ -629,7 +685,9 @@ def test_a_kept_error_keeps_nothing_of_the_file(tmp_path):
         while chain is not None:
             step = chain.__traceback__
             while step is not None:
-                held = [one for one in step.tb_frame.f_locals.values() if isinstance(one, memoryview)]
+                held = [
+                    one for one in step.tb_frame.f_locals.values() if isinstance(one, memoryview)
+                ]
                 assert not held, step.tb_frame.f_code.co_name
                 step = step.tb_next
             chain = chain.__cause__ or chain.__context__
@@ -638,14 +696,19 @@ def test_a_kept_error_keeps_nothing_of_the_file(tmp_path):
 
 
 @pytest.mark.parametrize("format", ["pickle", "joblib"])
-def test_loading_leaves_no_memory_in_cycles(format):
+def test_loading_leaves_no_memory_in_cycles(tmp_path, format):
     data = world.artifact(world.arrays(), format=format)
+    path = tmp_path / "f"
+    path.write_bytes(data)
     world.loads(data)
     gc.collect()
     gc.set_debug(gc.DEBUG_SAVEALL)
     try:
         for _ in range(3):
             world.loads(data)
+            ss.inspect(path, keyring=RING)
+            ss.get_untrusted_types(path)
+            ss.verify(path, keyring=RING)
         gc.collect()
         views = [one for one in gc.garbage if isinstance(one, memoryview)]
     finally:

@@ -22,10 +22,10 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
+
 from safeserial import environment, manifest
 from safeserial.manifest import Environment
 from safeserial.payload import array_record, pack_index
-
 from tests import world
 from tests.world import KEY, OTHER, Parts, front, patched, signature, with_front
 
@@ -66,15 +66,29 @@ def accepted() -> Iterator[Vector]:
         yield f"{codec}-arrays", data, "ok", f"{codec}-arrays", "arrays and long containers"
         for method in ("zlib", "gzip", "bz2", "lzma", "xz", "lz4", "zstd"):
             data = world.artifact(PLAIN, format=codec, compression=method, digest="sha256")
-            yield f"{codec}-{method}", data, "ok", "plain", f"{codec} payload compressed by {method}"
+            yield (
+                f"{codec}-{method}",
+                data,
+                "ok",
+                "plain",
+                f"{codec} payload compressed by {method}",
+            )
     told = {"accuracy": "0.93", "rows": 1000, "tags": ["é", "\x7f\n"], "nothing": None}
     data = world.artifact(PLAIN, name="churn", version="1.2.0", metadata=told, digest="sha256")
     yield "described", data, "ok", "plain", "name, version and metadata are given"
     parts = Parts.of(data)
-    yield "two-signers", parts.signed(OTHER, KEY), "ok", "plain", "signed by an unknown and a known key"
     yield (
-        "unknown-signature", parts.zipped(parts.body, [parts.signatures[0], {"keyid": "x", "sig": "AAAA"}]),
-        "ok", "plain", "a signature that nobody can check was added: it says nothing and harms nothing",
+        "two-signers",
+        parts.signed(OTHER, KEY),
+        "ok",
+        "plain",
+        "signed by an unknown and a known key",
+    )
+    yield (
+        "unknown-signature", parts.zipped(parts.body, [parts.signatures[0], {"keyid": "x",
+        "sig": "AAAA"}]),
+        "ok", "plain",
+        "a signature that nobody can check was added: it says nothing and harms nothing",
     )  # fmt: skip
 
 
@@ -107,7 +121,13 @@ def altered(base: bytes, parts: Parts) -> Iterator[Vector]:
     twice = with_front(base, front(parts.body, parts.signatures * 2))
     yield "signature-twice", twice, corrupt, "", "the same key id two times"
     renamed = [{**parts.signatures[0], "keyid": OTHER.key_id}]
-    yield "other-key-id", with_front(base, front(parts.body, renamed)), "UnknownKeyError", "", "key id"
+    yield (
+        "other-key-id",
+        with_front(base, front(parts.body, renamed)),
+        "UnknownKeyError",
+        "",
+        "key id",
+    )
     path = [{**parts.signatures[0], "keyid": "../../etc/key"}]
     yield "key-id-path", with_front(base, front(parts.body, path)), corrupt, "", "key id is a path"
     kind = front(parts.body, parts.signatures, payloadType="application/vnd.in-toto+json")
@@ -131,10 +151,22 @@ def forged(parts: Parts) -> Iterator[Vector]:
     body = parts.body
     own = [signature(KEY, body, purpose="key-id")]
     yield "other-purpose", parts.zipped(body, own), "BadSignatureError", "", "subkey of another use"
-    yield "future", parts.changed(created="9999-12-31T23:59:59Z").signed(), "PolicyError", "", "date"
+    yield (
+        "future",
+        parts.changed(created="9999-12-31T23:59:59Z").signed(),
+        "PolicyError",
+        "",
+        "date",
+    )
     yield "schema-v2", parts.changed(schema="safeserial/manifest/v2").signed(), later, "", "schema"
     yield "unknown-field", parts.changed(extra=1).signed(), corrupt, "", "a field more"
-    yield "float", parts.changed(metadata={"x": 0.5}).signed(), corrupt, "", "a float in the manifest"
+    yield (
+        "float",
+        parts.changed(metadata={"x": 0.5}).signed(),
+        corrupt,
+        "",
+        "a float in the manifest",
+    )
     loose = json.dumps(parts.manifest, sort_keys=True).encode()
     spaced = parts.zipped(loose, [signature(KEY, loose)])
     yield "manifest-spaces", spaced, corrupt, "", "a manifest that is not canonical"
@@ -156,7 +188,13 @@ def forged(parts: Parts) -> Iterator[Vector]:
     folded = dict.fromkeys(("payload/model.pickle", "payload/Model.pickle"), b"N.")
     yield "path-case", Parts([], parts.manifest, folded).described().signed(), corrupt, "", "case"
     inside = dict.fromkeys(("payload/a", "payload/a/b"), b"N.")
-    yield "path-inside", Parts([], parts.manifest, inside).described().signed(), corrupt, "", "folder"
+    yield (
+        "path-inside",
+        Parts([], parts.manifest, inside).described().signed(),
+        corrupt,
+        "",
+        "folder",
+    )
     crc = parts.changed(members=[{**member, "crc32": "00000000"}, *parts.manifest["members"][1:]])
     yield "wrong-crc", crc.signed(), corrupt, "", "signed with a CRC-32 that is not the member's"
     hostile = dict(parts.members)
@@ -200,10 +238,12 @@ def _rezipped(base: bytes) -> bytes:
 
 def vectors() -> Iterator[Vector]:
     """Yield every test vector, always the same."""
-    here = Environment(python="3.11.7", implementation="CPython", platform="linux-x86_64", packages={})
+    here = Environment(
+        python="3.11.7", implementation="CPython", platform="linux-x86_64", packages={}
+    )
     with (
-        mock.patch.object(manifest, "now", lambda: "2026-01-01T00:00:00Z"),
-        mock.patch.object(environment, "capture", lambda modules: here),
+        mock.patch.object(manifest, "now", return_value="2026-01-01T00:00:00Z"),
+        mock.patch.object(environment, "capture", return_value=here),
     ):
         yield from accepted()
         base = world.artifact(PLAIN, digest="sha256")

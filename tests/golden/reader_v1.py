@@ -83,6 +83,7 @@ def tail(members: list[tuple[str, int, int, int]], position: int) -> bytes:
 
 def canonical(text: bytes) -> Any:
     """Read JSON that has exactly one spelling."""
+    need(sum(map(text.count, (b",", b"[", b"{"))) <= 2**19, "too many values")
     try:
         value = json.loads(text.decode("ascii"))
         check(value, 0)
@@ -106,7 +107,7 @@ def check(value: Any, depth: int) -> None:
             check(item, depth + 1)
 
 
-# Sections 5 and 6: signatures and keys -------------------------------------------------------
+# Section 5: signatures and keys --------------------------------------------------------------
 
 
 def hkdf(secret: bytes, purpose: str) -> bytes:
@@ -130,7 +131,10 @@ def signed(front: Any, body: bytes, secret: bytes) -> bool:
 
 def check_front(front: Any) -> None:
     """Refuse a signatures.json that is not as section 5 says."""
-    need(isinstance(front, dict) and set(front) == {"payloadSize", "payloadType", "signatures"}, "fields")
+    need(
+        isinstance(front, dict) and set(front) == {"payloadSize", "payloadType", "signatures"},
+        "fields",
+    )
     size, listed = front["payloadSize"], front["signatures"]
     need(front["payloadType"] == TYPE, "payloadType")
     need(type(size) is int and 0 < size <= 16 * 2**20, "payloadSize")
@@ -147,11 +151,11 @@ def check_front(front: Any) -> None:
     need(len({one["keyid"] for one in listed}) == len(listed), "two signatures of a key")
 
 
-# Section 7: the manifest ---------------------------------------------------------------------
+# Section 6: the manifest ---------------------------------------------------------------------
 
 
 def check_manifest(manifest: Any) -> None:
-    """Refuse a manifest that is not as section 7 says."""
+    """Refuse a manifest that is not as section 6 says."""
     need(isinstance(manifest, dict), "manifest")
     need(manifest.get("schema") == "safeserial/manifest/v1", "schema")
     need(set(SHAPES) <= set(manifest) <= set(SHAPES) | set(OPTIONAL), "fields")

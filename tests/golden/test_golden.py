@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 import safeserial as ss
 from safeserial.envelope import PAYLOAD_TYPE, pre_authentication_encoding
-
 from tests import world
 from tests.golden import make_v1, reader_v1
 
@@ -101,7 +101,18 @@ def test_what_was_released_is_still_listed_as_it_was():
 def test_the_vectors_cover_every_format_digest_and_compressor():
     names = {one["name"].removesuffix(".safeserial") for one in FILES if one["outcome"] == "ok"}
     for codec in ("pickle", "joblib"):
-        for way in ("blake3", "sha256", "zlib", "gzip", "bz2", "lzma", "xz", "lz4", "zstd", "arrays"):
+        for way in (
+            "blake3",
+            "sha256",
+            "zlib",
+            "gzip",
+            "bz2",
+            "lzma",
+            "xz",
+            "lz4",
+            "zstd",
+            "arrays",
+        ):
             assert f"{codec}-{way}" in names
     assert len({one["outcome"] for one in FILES}) >= 10
 

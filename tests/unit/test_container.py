@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The canonical ZIP: a pure function of its entries, which ordinary ZIP tools read as it is meant."""
+"""The canonical ZIP: a pure function of its entries, and ordinary ZIP tools read it as meant."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import struct
 import subprocess
@@ -12,10 +11,10 @@ import zlib
 from pathlib import Path
 
 import pytest
+
 import safeserial as ss
 from safeserial import container
 from safeserial.container import Entry, layout
-
 from tests import world
 from tests.golden import reader_v1
 
@@ -48,7 +47,11 @@ def test_layout_equals_that_of_the_second_reader(before, size):
 
 def test_layout_depends_on_nothing_else():
     assert layout(FRONT) == layout(list(FRONT))
-    for other in (Entry("manifest.json", 778, 2), Entry("manifest.json", 777, 3), Entry("manifest.jsoN", 777, 2)):
+    for other in (
+        Entry("manifest.json", 778, 2),
+        Entry("manifest.json", 777, 3),
+        Entry("manifest.jsoN", 777, 2),
+    ):
         assert layout([FRONT[0], other]) != layout(FRONT)
 
 
@@ -167,4 +170,3 @@ def test_front_bytes_are_those_of_the_layout():
     assert container.front_bytes(signatures, body) == (
         whole.headers[0] + signatures + whole.headers[1] + body
     )
-    assert os.path.basename(container.SIGNATURES) == "signatures.json"

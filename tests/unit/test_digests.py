@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import pytest
+
 from safeserial.digests import ALGORITHMS, Digest, new_hasher, sha256_hex
 from safeserial.errors import UnsupportedVersionError
 

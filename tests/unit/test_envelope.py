@@ -6,9 +6,9 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from safeserial import envelope, errors
 from safeserial.envelope import Signature, pack_signatures, unpack_signatures
-
 from tests.world import ROOM, front
 
 GOOD = {"keyid": "hmac-" + "0" * 32, "sig": "AAAA"}

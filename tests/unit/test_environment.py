@@ -8,16 +8,21 @@ import warnings
 
 import numpy as np
 import pytest
+
 import safeserial as ss
 from safeserial import environment, errors
 from safeserial.manifest import Environment
-
 from tests import world
 
 
 def recorded(**changes) -> Environment:
     now = environment.capture([])
-    fields = {"python": now.python, "implementation": "x", "platform": "y", "packages": now.packages}
+    fields = {
+        "python": now.python,
+        "implementation": "x",
+        "platform": "y",
+        "packages": now.packages,
+    }
     return Environment(**{**fields, **changes})
 
 
@@ -29,12 +34,16 @@ def test_what_every_model_depends_on_is_recorded():
 
 
 def test_packages_are_found_by_their_modules():
-    found = environment.capture(["hypothesis.core", "os.path", "__main__", "no_such_thing", "sklearn.svm"])
+    found = environment.capture(
+        ["hypothesis.core", "os.path", "__main__", "no_such_thing", "sklearn.svm"]
+    )
     assert "hypothesis" in found.packages
     assert not {"os", "__main__", "no_such_thing", "sklearn"} & set(found.packages)
 
 
-@pytest.mark.parametrize("name", ["os", "__main__", "builtins", "no_such_thing", "", "../x", "\x00"])
+@pytest.mark.parametrize(
+    "name", ["os", "__main__", "builtins", "no_such_thing", "", "../x", "\x00"]
+)
 def test_what_belongs_to_no_distribution(name):
     assert environment.distribution(name) is None
 
@@ -45,7 +54,10 @@ def test_the_same_versions_are_no_difference():
 
 def test_differences_are_told():
     found = environment.differences(
-        recorded(python="3.99.1", packages={"numpy": "0.1", "no-such-thing": "1", "safeserial-toolkit": "0"})
+        recorded(
+            python="3.99.1",
+            packages={"numpy": "0.1", "no-such-thing": "1", "safeserial-toolkit": "0"},
+        )
     )
     assert ("Python", "3.99.1", platform.python_version()) in found
     assert ("numpy", "0.1", np.__version__) in found
@@ -76,7 +88,10 @@ def test_loading_warns_where_the_caller_stands(tmp_path):
     data = parts.signed()
     path = tmp_path / "f"
     path.write_bytes(data)
-    for action in (lambda: ss.loads(data, keyring=world.RING), lambda: ss.load(path, keyring=world.RING)):
+    for action in (
+        lambda: ss.loads(data, keyring=world.RING),
+        lambda: ss.load(path, keyring=world.RING),
+    ):
         with warnings.catch_warnings(record=True) as seen:
             warnings.simplefilter("always")
             assert action() == world.MODEL

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""One family of errors: each can be caught as one, tells what to do, and survives a process border."""
+"""One family of errors: caught as one, each tells what to do and crosses process borders."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import inspect
 import pickle
 
 import pytest
+
 from safeserial import errors
 from safeserial.errors import SafeSerialError
 
@@ -34,13 +35,17 @@ def test_every_error_that_is_raised_says_what_to_do(kind):
     assert isinstance(error, SafeSerialError)
 
 
-@pytest.mark.parametrize("kind", [one for one in CLASSES if one not in SPECIAL], ids=lambda one: one.__name__)
+@pytest.mark.parametrize(
+    "kind", [one for one in CLASSES if one not in SPECIAL], ids=lambda one: one.__name__
+)
 def test_a_hint_of_the_moment_replaces_that_of_the_class(kind):
     assert kind("message", hint="do this").hint == "do this"
     assert kind("message").hint == kind.hint
 
 
-@pytest.mark.parametrize("kind", [one for one in CLASSES if one not in SPECIAL], ids=lambda one: one.__name__)
+@pytest.mark.parametrize(
+    "kind", [one for one in CLASSES if one not in SPECIAL], ids=lambda one: one.__name__
+)
 def test_errors_cross_process_borders(kind):
     error = kind("message", hint="do this")
     copy = pickle.loads(pickle.dumps(error))

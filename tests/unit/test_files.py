@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from safeserial import files
 from safeserial.errors import (
     CorruptArtifactError,
@@ -45,6 +46,10 @@ def way(request, monkeypatch):
     elif not hasattr(os, "O_TMPFILE"):
         pytest.skip("no O_TMPFILE on this system")
     return request.param
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 def litter(folder: Path) -> list[str]:
@@ -127,7 +132,9 @@ def test_a_secret_that_others_can_reach_is_refused(tmp_path, mode):
 
 
 @posix
-@pytest.mark.skipif(os.name == "posix" and os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.skipif(
+    os.name == "posix" and os.geteuid() != 0, reason="only root can give files away"
+)
 def test_a_secret_of_another_user_is_refused(tmp_path):
     path = tmp_path / "secret"
     path.write_bytes(b"x")
@@ -177,7 +184,7 @@ def test_an_error_leaves_everything_as_it_was(tmp_path, way):
     assert path.read_bytes() == b"old"
     with pytest.raises(KeyboardInterrupt), atomic_write(tmp_path / "g") as stream:
         raise KeyboardInterrupt
-    assert sorted(os.listdir(tmp_path)) == ["f"]
+    assert names(tmp_path) == ["f"]
 
 
 @posix
@@ -222,12 +229,13 @@ def test_a_symlink_is_followed_and_stays(tmp_path, way):
 def test_what_cannot_be_written_says_so(tmp_path, way):
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     (tmp_path / "file").write_bytes(b"")
-    for name in (tmp_path, tmp_path / "no" / "f", tmp_path / "file" / "f", tmp_path / "loop", "a\0b",
+    for name in (tmp_path, tmp_path / "no" / "f", tmp_path / "file" / "f", tmp_path / "loop",
+    "a\0b",
                  "/dev/full", "/proc/nothing", tmp_path / ("x" * 300)):  # fmt: skip
         with pytest.raises(WriteFailedError) as caught, atomic_write(name) as stream:
             stream.write(b"x")
         assert caught.value.hint
-    assert sorted(os.listdir(tmp_path)) == ["file", "loop"]
+    assert names(tmp_path) == ["file", "loop"]
 
 
 def test_a_full_disk_leaves_the_old_file(tmp_path):
@@ -249,7 +257,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path):
     done = run(script, str(path))
     assert "cannot write" in done.stdout, done.stderr
     assert path.read_bytes() == b"old"
-    assert os.listdir(tmp_path) == ["f"]
+    assert names(tmp_path) == ["f"]
 
 
 def test_a_disk_that_fails_at_sync_or_rename_leaves_the_old_file(tmp_path, way, monkeypatch):
@@ -257,6 +265,7 @@ def test_a_disk_that_fails_at_sync_or_rename_leaves_the_old_file(tmp_path, way, 
     path.write_bytes(b"old")
     for name in ("fsync", "replace"):
         with monkeypatch.context() as patch:
+
             def fail(*args, **kwargs):
                 raise OSError(errno.EIO, "the disk is gone")
 
@@ -264,7 +273,7 @@ def test_a_disk_that_fails_at_sync_or_rename_leaves_the_old_file(tmp_path, way, 
             with pytest.raises(WriteFailedError), atomic_write(path) as stream:
                 stream.write(b"new")
         assert path.read_bytes() == b"old"
-        assert os.listdir(tmp_path) == ["f"]
+        assert names(tmp_path) == ["f"]
 
 
 @posix
@@ -308,7 +317,7 @@ def test_a_read_only_folder_is_refused():
             with nobody(), pytest.raises(WriteFailedError), atomic_write(path) as stream:
                 stream.write(b"new")
         assert old.read_bytes() == b"old"
-        assert os.listdir(folder) == ["old"]
+        assert names(folder) == ["old"]
         old.chmod(0)
         with nobody(), pytest.raises(UnreadableFileError), open_regular(old):
             pass
@@ -351,7 +360,7 @@ def test_a_killed_writer_leaves_a_whole_file_and_no_litter(tmp_path):
     assert len(seen) > 2, "the writers were killed before they wrote"
     with atomic_write(path) as stream:  # sweeps what a kill between link and rename may have left
         stream.write(b"last")
-    assert os.listdir(tmp_path) == ["model"]
+    assert names(tmp_path) == ["model"]
 
 
 @posix

@@ -11,10 +11,10 @@ import subprocess
 import sys
 
 import pytest
+
 import safeserial as ss
 from safeserial import errors
 from safeserial.keyring import KeyEntry
-
 from tests import world
 from tests.world import DAY, KEY, NOW, OTHER, THIRD
 
@@ -307,7 +307,9 @@ def test_a_failing_os_keyring_is_one_of_our_errors():
         "    try: act('x')\n"
         "    except ss.errors.KeyringError as error: print(bool(error.hint))\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     assert done.stdout.split() == ["True", "True"]
 
 

@@ -11,12 +11,12 @@ import pickle
 import traceback
 
 import pytest
-import safeserial as ss
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+import safeserial as ss
 from safeserial.errors import KeyringError, SafeSerialError, UnreadableFileError, WeakKeyError
 from safeserial.keyring import KeyEntry
-
 from tests.world import KEY, OTHER
 
 SECRET = b"do-not-print-this-secret-0123456"
@@ -53,7 +53,7 @@ def test_text_round_trips():
     text = KEY.to_text()
     assert ss.HmacKey.from_text(f"  {text}\n") == KEY
     assert ss.HmacKey.from_text(text) != OTHER
-    assert KEY != text
+    assert text != KEY
     assert hash(ss.HmacKey.from_text(text)) == hash(KEY)
 
 

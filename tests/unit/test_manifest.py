@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+
 import safeserial as ss
 from safeserial import errors, manifest, strictjson
-
 from tests import world
 
 BASE: dict[str, Any] = world.Parts.of(world.artifact()).manifest
@@ -87,8 +87,10 @@ def test_only_an_object_is_a_manifest(value):
 
 @pytest.mark.parametrize(
     "path",
-    ["", "payload", "payload/", "/payload/x", "payload//x", "payload/x/", "payload/../x", "payload/..",
-     "payload/.", "payload/.x", "payload/x..y", "payload/-x", "payload/x.", "payload/a./b", "payload/x\n",
+    ["", "payload", "payload/", "/payload/x", "payload//x", "payload/x/", "payload/../x",
+     "payload/..",
+     "payload/.", "payload/.x", "payload/x..y", "payload/-x", "payload/x.", "payload/a./b",
+     "payload/x\n",
      "payload/x\\y", "payload/x:y", "payload/x y", "payload/é", "payload/" + "x" * 101, "Payload/x",
      "payload/a/b/c/d/e", "manifest.json", "signatures.json", "C:/payload/x", "payload/x\x00"],
 )  # fmt: skip
@@ -97,8 +99,10 @@ def test_member_names_that_a_file_system_could_misread(path):
         manifest.decode(with_member(path=path))
 
 
-@pytest.mark.parametrize("path", ["payload/x", "payload/_", "payload/a/b/c/d", "payload/" + "x" * 100,
-                                  "payload/model.pickle", "payload/a-b_c.d", "payload/0"])  # fmt: skip
+@pytest.mark.parametrize("path", ["payload/x", "payload/_", "payload/a/b/c/d",
+"payload/" + "x" * 100,
+                                  "payload/model.pickle", "payload/a-b_c.d",
+                                  "payload/0"])  # fmt: skip
 def test_member_names_that_are_plain(path):
     assert manifest.decode(with_member(path=path)).members[0].path == path
 
@@ -150,11 +154,17 @@ def test_the_sum_of_sizes_and_the_number_of_members():
     "created",
     ["", "2026-01-01", "2026-01-01T00:00:00", "2026-01-01T00:00:00+00:00", "2026-1-1T00:00:00Z",
      "2026-02-30T00:00:00Z", "2026-01-01T24:00:00Z", "2026-01-01T23:60:00Z", "2026-01-01T00:00:60Z",
-     "0000-01-01T00:00:00Z", "2026-01-01T00:00:00Z\n", "２０２６-01-01T00:00:00Z", "2026-13-01T00:00:00Z"],
+     "0000-01-01T00:00:00Z", "2026-01-01T00:00:00Z\n", "\uff12026-01-01T00:00:00Z",
+     "2026-13-01T00:00:00Z"],
 )  # fmt: skip
 def test_dates_that_are_none(created):
     with pytest.raises(CORRUPT):
         manifest.decode(with_field(created=created))
+
+
+def test_a_manifest_of_too_many_values():
+    with pytest.raises(errors.LimitExceededError):
+        ss.dumps(1, keyring=world.RING, metadata={"a": [0] * 2**19})
 
 
 def test_a_manifest_that_is_too_long():
@@ -204,11 +214,15 @@ def test_nesting_of_metadata_ends_in_a_file_or_in_our_error(levels):
 
 @pytest.mark.parametrize(
     "order",
-    [{"metadata": {"a": 0.5}}, {"metadata": {"é": 1}}, {"metadata": {1: 1}}, {"metadata": {"a": b"x"}},
-     {"metadata": {"a": 2**53}}, {"metadata": {"a": "\ud800"}}, {"metadata": [1]}, {"metadata": "x"},
+    [{"metadata": {"a": 0.5}}, {"metadata": {"é": 1}}, {"metadata": {1: 1}},
+     {"metadata": {"a": b"x"}},
+     {"metadata": {"a": 2**53}}, {"metadata": {"a": "\ud800"}}, {"metadata": [1]},
+     {"metadata": "x"},
      {"metadata": {"a": np.int64(1)}}, {"metadata": {"a": {1}}}, {"name": ""}, {"name": "x" * 201},
-     {"name": "a\nb"}, {"name": 5}, {"version": "\x1b[31m"}, {"version": "a\u202eb"}, {"digest": "md5"},
-     {"digest": ""}, {"compression": "rar"}, {"compression": ("zlib", 10)}, {"compression": ("zlib", True)},
+     {"name": "a\nb"}, {"name": 5}, {"version": "\x1b[31m"}, {"version": "a\u202eb"},
+     {"digest": "md5"},
+     {"digest": ""}, {"compression": "rar"}, {"compression": ("zlib", 10)},
+     {"compression": ("zlib", True)},
      {"compression": ("bz2", 0)}, {"compression": ("zlib", 1, 2)}, {"compression": ("zlib", -1)}],
 )  # fmt: skip
 def test_what_cannot_be_signed_is_a_policy_error(order):
@@ -225,9 +239,9 @@ def test_an_unknown_format(name):
 class Odd:
     """A model whose attributes say strange things."""
 
-    n_features_in_ = 2**60
+    n_features_in_: Any = 2**60
     classes_ = property(lambda self: 1 / 0)
-    feature_names_in_ = ["\ud800"]
+    feature_names_in_ = ("\ud800",)
 
 
 def test_strange_attributes_of_a_model_are_left_out():

@@ -7,6 +7,7 @@ import json
 import struct
 
 import pytest
+
 from safeserial.dtypes import decode_dtypes, is_plain, item_size
 from safeserial.errors import CorruptArtifactError
 from safeserial.payload import (
@@ -35,7 +36,12 @@ def laid_out(parts: list[bytes]) -> memoryview:
 
 def test_buffers_columns_and_arrays_come_back():
     parts = [b"x" * 100, b"", b"y" * 64, bytes(24), b"a\0b", bytes(16), bytes(48), bytes(8)]
-    objects = [column_record(LIST, 3), column_record(TABLE, 2), record(0, 2, fortran=True), record(1, 0)]
+    objects = [
+        column_record(LIST, 3),
+        column_record(TABLE, 2),
+        record(0, 2, fortran=True),
+        record(1, 0),
+    ]
     dtypes = b'["<f8","|S8"]'
     index = pack_index([len(one) for one in parts], objects, [2, 3], dtypes)
     assert len(index) == 32 + 8 * 8 + 16 * 4 + 8 * 2 + len(dtypes)
@@ -74,25 +80,29 @@ def columns(lengths: list[int], *pairs: tuple[bytes, int]) -> bytes:
 @pytest.mark.parametrize(
     ("index", "size"),
     [
-        (b"", 0), (GOOD[:-1], 8), (GOOD + b"\0", 8), (b"SSIX0002" + GOOD[8:], 8), (GOOD, 7), (GOOD, 9),
+        (b"", 0), (GOOD[:-1], 8), (GOOD + b"\0", 8), (b"SSIX0002" + GOOD[8:], 8), (GOOD, 7), (GOOD,
+        9),
         (pack_index([2**64 - 1], [], [], b""), 8), (pack_index([2**64 - 1, 1], [], [], b""), 8),
         (pack_index([5, 5], [], [], b""), 10),
         (struct.pack("<8sQQQ", b"SSIX0001", 2**64 - 1, 0, 0), 0),
         (struct.pack("<8sQQQ", b"SSIX0001", 2**61, 2**60, 0), 0),
         (struct.pack("<8sQQQ", b"SSIX0001", 0, 1, 0), 0),
         (struct.pack("<8sQQQ", b"SSIX0001", 0, 0, 1), 0),
-        (columns([], (LIST, 0)), 0), (columns([8], (LIST, 2)), 8), (columns([8], (b"list-x\0\0", 1)), 8),
+        (columns([], (LIST, 0)), 0), (columns([8], (LIST, 2)), 8), (columns([8], (b"list-x\0\0",
+        1)), 8),
         (columns([8], (b"list-q\0x", 1)), 8), (columns([8], (TABLE, 1)), 8),
         (columns([1], (b"list-s\0\0", 3)), 1), (columns([8], (LIST, 2**61)), 8),
         (columns([8], (LIST, 1), (LIST, 1)), 8),
         (pack_index([8], [record()], [2], F8), 8), (pack_index([8], [record()], [], F8), 8),
         (pack_index([8], [record()], [1, 1], F8), 8), (pack_index([8], [record(1)], [1], F8), 8),
-        (pack_index([8], [record()], [1], b""), 8), (pack_index([8], [record(0, 33)], [1] * 33, F8), 8),
+        (pack_index([8], [record()], [1], b""), 8), (pack_index([8], [record(0, 33)], [1] * 33,
+        F8), 8),
         (pack_index([0], [record(0, 2)], [0, 2**40], F8), 0),
         (pack_index([8], [record()], [2**61 + 1], F8), 8),
         (pack_index([8], [record()[:13] + b"\4\0\0"], [1], F8), 8),
         (pack_index([8], [record()[:14] + b"\1\0"], [1], F8), 8),
-        (pack_index([8], [record()], [1], b'["<f8" ]'), 8), (pack_index([8], [record()], [1], b"[]"), 8),
+        (pack_index([8], [record()], [1], b'["<f8" ]'), 8), (pack_index([8], [record()], [1],
+        b"[]"), 8),
         (pack_index([8], [], [], b"null"), 8), (pack_index([8], [], [], b'"<f8"'), 8),
     ],
 )  # fmt: skip
@@ -103,7 +113,8 @@ def test_what_does_not_add_up_is_refused(index, size):
 
 @pytest.mark.parametrize(
     "text",
-    ["|O", "O", "<f16", "f8", "=f8", "<i1", "|i2", "<V8", "|S0", "<U", "<M8[0s]", "<M8[01s]", "<M8[1s]",
+    ["|O", "O", "<f16", "f8", "=f8", "<i1", "|i2", "<V8", "|S0", "<U", "<M8[0s]", "<M8[01s]",
+     "<M8[1s]",
      "<M8[]", "<M8[x]", "<f8\n", "", "i4,i4", "<S5", "<M8[s]x", "<M8[-1s]", "|S99999999", "<c32"],
 )  # fmt: skip
 def test_dtypes_that_are_not_on_the_list(text):
@@ -114,7 +125,8 @@ def test_dtypes_that_are_not_on_the_list(text):
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("<f8", 8), ("|b1", 1), (">i2", 2), ("<c16", 16), ("|S5", 5), ("<U3", 12), ("<M8[ns]", 8), ("<m8", 8),
+    [("<f8", 8), ("|b1", 1), (">i2", 2), ("<c16", 16), ("|S5", 5), ("<U3", 12), ("<M8[ns]", 8),
+     ("<m8", 8),
      ("<M8[25s]", 8), ("<f2", 2)],
 )  # fmt: skip
 def test_dtypes_that_are(text, size):
@@ -136,7 +148,8 @@ def structure(**changes: object) -> bytes:
      {"fields": []}, {"fields": None}, {"fields": [["a", "<i4"]]}, {"fields": [["", "<i4", 0]]},
      {"fields": [["a", "|O", 0]]}, {"fields": [["a", "<i4", 0], ["a", "<f8", 4]]}, {"more": 1},
      {"fields": [["a", "<i4", 0], ["b", "<f8", 3]]}, {"fields": [["a", "<i4", -1]]},
-     {"fields": [["a", ["<i4"], 0]]}, {"fields": [[1, "<i4", 0]]}, {"fields": [["a", "<i4", True]]}],
+     {"fields": [["a", ["<i4"], 0]]}, {"fields": [[1, "<i4", 0]]}, {"fields": [["a", "<i4",
+     True]]}],
 )  # fmt: skip
 def test_records_that_lie(changes):
     assert item_size(decode_dtypes(structure())[0]) == 12

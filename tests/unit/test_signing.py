@@ -6,9 +6,9 @@ from __future__ import annotations
 import hmac
 
 import pytest
+
 from safeserial.errors import BadSignatureError, KeyringError
 from safeserial.signing import signer, verifier
-
 from tests.world import KEY, OTHER
 
 
@@ -24,7 +24,10 @@ def test_every_other_tag_is_refused():
     wrong += [bytes(byte ^ (1 << bit) if at == one else byte for one, byte in enumerate(tag))
               for at in range(32) for bit in range(8)]  # fmt: skip
     wrong += [signer(OTHER, "p").sign(b"message"), signer(KEY, "q").sign(b"message")]
-    wrong += [signer(KEY, "p").sign(b"messagE"), hmac.digest(bytes(range(32)), b"message", "sha256")]
+    wrong += [
+        signer(KEY, "p").sign(b"messagE"),
+        hmac.digest(bytes(range(32)), b"message", "sha256"),
+    ]
     for one in wrong:
         with pytest.raises(BadSignatureError):
             verifier(KEY, "p").verify(b"message", one)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import pytest
+
 from safeserial.errors import CorruptArtifactError, LimitExceededError
 from safeserial.strictjson import MAX_DEPTH, MAX_INTEGER, decode, encode
 
@@ -25,7 +26,7 @@ def nested(levels: int):
         (None, b"null"),
         ({"b": 1, "a": [True, False]}, b'{"a":[true,false],"b":1}'),
         ({"B": 1, "a": 2, "": 3}, b'{"":3,"B":1,"a":2}'),
-        ("é😀/\x7f\x00\n\"\\", rb'"\u00e9\ud83d\ude00/\u007f\u0000\n\"\\"'),
+        ('é😀/\x7f\x00\n"\\', rb'"\u00e9\ud83d\ude00/\u007f\u0000\n\"\\"'),
         (MAX_INTEGER, b"9007199254740991"),
         (-MAX_INTEGER, b"-9007199254740991"),
         ((1, 2), b"[1,2]"),
@@ -44,7 +45,7 @@ def test_written_form(value, text):
         b"NaN", b"Infinity", b"-Infinity", b"0x1", b"9007199254740992", b"-9007199254740992",
         b"1" * 5000, b"'a'", b'"\xc3\xa9"', b'"\xff"', b"\xef\xbb\xbf1", b'"\\u00E9"', b'"\\u0041"',
         b'"\\/"', b'"\\ud800"', b'"\t"', b'"\\u000a"', b'{"a":1,"a":1}', b'{"b":1,"a":2}',
-        b'{"\\u00e9":1}', b'{a:1}', b"[1,]", b"[1]//", b"[1][2]", b"nul", b"True", b"\x00",
+        b'{"\\u00e9":1}', b"{a:1}", b"[1,]", b"[1]//", b"[1][2]", b"nul", b"True", b"\x00",
         b'{"a": 1}', b'"a', b'"\x00"', "[1]".encode("utf-16"),
     ],
 )  # fmt: skip
@@ -68,7 +69,9 @@ def test_nesting_has_a_limit():
         read(b"[" * (MAX_DEPTH + 1) + b"0" + b"]" * (MAX_DEPTH + 1))
 
 
-@pytest.mark.parametrize("value", [1.5, float("nan"), b"x", {1: 2}, {"é": 1}, object(), {1, 2}, 1j, [0.0]])
+@pytest.mark.parametrize(
+    "value", [1.5, float("nan"), b"x", {1: 2}, {"é": 1}, object(), {1, 2}, 1j, [0.0]]
+)
 def test_what_json_cannot_hold_exactly_is_a_type_error(value):
     with pytest.raises(TypeError):
         encode(value)
@@ -84,6 +87,14 @@ def test_length_has_a_limit():
     assert decode(b'"abc"', what="x", limit=5) == "abc"
     with pytest.raises(LimitExceededError):
         decode(b'"abc"', what="x", limit=4)
+
+
+def test_the_number_of_values_has_a_limit():
+    most = b"[" + b"0," * (2**19 - 1) + b"0]"
+    assert len(decode(most, what="x", limit=2**24)) == 2**19
+    for text in (b"[0," + most[1:], b"[" * (2**19 + 1), b'["' + b"{" * 2**19 + b'"]'):
+        with pytest.raises(LimitExceededError):
+            decode(text, what="x", limit=2**24)
 
 
 def test_cycles_end():

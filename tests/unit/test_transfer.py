@@ -11,10 +11,19 @@ import threading
 import zlib
 
 import pytest
+
 from safeserial import transfer
 from safeserial.errors import CorruptArtifactError
 from safeserial.files import BytesSource
-from safeserial.transfer import PIECE, Checksums, HashingThread, digest_only, private_memory, receive, send
+from safeserial.transfer import (
+    PIECE,
+    Checksums,
+    HashingThread,
+    digest_only,
+    private_memory,
+    receive,
+    send,
+)
 
 SIZES = [0, 1, 1000, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE + 17]
 DATA = random.Random(1).randbytes(3 * PIECE + 17)

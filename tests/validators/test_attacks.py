@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+import safeserial as ss
 from safeserial.errors import InvalidStateError
 from safeserial.validators import validate
-
 from tests.validators.altered import ATTACKS, CRASHES
 
 ROOT = Path(__file__).parents[2]
@@ -25,6 +27,19 @@ def test_altered_state_is_refused(name: str) -> None:
         validate(model)
     assert "." in str(caught.value).partition(": ")[0]  # it names the class
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("name", CRASHES)
+def test_no_load_returns_altered_state(name: str, tmp_path: Path) -> None:
+    model = ATTACKS[name]()
+    ring = ss.Keyring([ss.HmacKey.generate()])
+    for form in ("pickle", "joblib"):
+        with pytest.raises(ss.PolicyError):  # whoever signed it: the state would still be wild
+            ss.loads(ss.dumps(model, keyring=ring, format=form), keyring=ring)
+    path = tmp_path / "model.pkl"
+    path.write_bytes(pickle.dumps(model))
+    with pytest.raises(ss.PolicyError):
+        ss.load_unsigned(path)
 
 
 @pytest.mark.parametrize("name", CRASHES)

@@ -11,6 +11,7 @@ import inspect
 from typing import Any
 
 import pytest
+
 from safeserial.policy import Policy
 from safeserial.validators.registry import BATCHES, NATIVE_WITHOUT_VALIDATOR, VALIDATORS
 
