@@ -295,7 +295,11 @@ class _GiveName:
     def _sweep(self) -> None:
         """Remove what a writer killed between its link and its rename left here."""
         start = f".{self._target.name[:100]}."
-        for name in os.listdir(self._target.parent):
+        try:
+            names = os.listdir(self._target.parent)
+        except PermissionError:
+            return  # a folder one may write but not list
+        for name in names:
             if not (name.startswith(start) and name.endswith(".tmp")):
                 continue
             process = name[len(start) :].partition("-")[0]

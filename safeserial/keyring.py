@@ -243,7 +243,7 @@ class Keyring:
         return self._with_state(key_id, "retired", reason)
 
     def revoke(self, key_id: str, *, reason: str = "") -> Keyring:
-        """Return a ring that refuses whatever a key ever signed."""
+        """Return a ring in which no signature of a key counts, whenever it was made."""
         return self._with_state(key_id, "revoked", reason)
 
     def _with_state(self, key_id: str, state: State, reason: str) -> Keyring:

@@ -19,7 +19,8 @@ def check_linear(model: Any) -> None:
     if not coefficients or "n_features_in_" not in state:
         return
     width = whole(model, state, "n_features_in_", 1)
-    ensure(model, coefficients[-1] == width, f"coef_ has shape {coefficients}, {width} features")
+    fits = coefficients[-1] == width and coefficients[0] > 0
+    ensure(model, fits, f"coef_ has shape {coefficients}, {width} features")
     offsets = columns_of(state.get("intercept_"))
     if offsets:
         targets = coefficients[0] if len(coefficients) > 1 else 1
@@ -34,6 +35,23 @@ def check_linear_classifier(model: Any) -> None:
     if len(coefficients) > 1 and len(classes) == 1:
         rows = {classes[0]} if classes[0] > 2 else {1, classes[0]}  # noqa: PLR2004 - two need one row
         ensure(model, coefficients[0] in rows, f"coef_ has shape {coefficients}")
+
+
+def check_dummy(model: Any) -> None:
+    """Check that a dummy answers with a column for each class or output.
+
+    A GradientBoosting model adds what its trees say to the columns of its dummy's answer.
+    """
+    state = vars(model)
+    if "constant_" in state:
+        shape = (1, whole(model, state, "n_outputs_", 1))
+        ensure(model, columns_of(state["constant_"]) == shape, "constant_ has another shape")
+    if "classes_" not in state:
+        return
+    several = isinstance(state["classes_"], list)
+    columns = (state["classes_"], state.get("class_prior_"), state.get("n_classes_"))
+    for classes, prior, count in zip(*columns, strict=True) if several else [columns]:
+        ensure(model, len(classes) == len(prior) == count, "its classes differ in number")
 
 
 def check_components(model: Any) -> None:

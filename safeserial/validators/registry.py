@@ -79,6 +79,7 @@ VALIDATORS: Final[dict[Name, Check]] = {
     **_of(_LINEAR + "_base", "LinearModel", linear.check_linear),
     **_of(_LINEAR + "_base", "LinearClassifierMixin", linear.check_linear_classifier),
     **_of(_LINEAR + "_glm.glm", "_GeneralizedLinearRegressor", linear.check_linear),
+    **_of("sklearn.dummy", "DummyClassifier DummyRegressor", linear.check_dummy),
     **_of("sklearn.decomposition._nmf", "_BaseNMF", linear.check_components),
     **_of("sklearn.decomposition._dict_learning", "_BaseSparseCoding", linear.check_components),
     # clusters

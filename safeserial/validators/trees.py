@@ -161,9 +161,12 @@ def check_decision_tree(estimator: Any) -> None:
 
 
 def _check_classes(estimator: Any, tree: Any, classes: Any) -> None:
-    rows = classes if isinstance(classes, list) else [classes]
-    if [len(one) for one in rows] != tree.n_classes.tolist():
+    counts = tree.n_classes.tolist()
+    if [len(one) for one in (classes if isinstance(classes, list) else [classes])] != counts:
         refuse(estimator, "its classes are not those of its tree")
+    said = vars(estimator).get("n_classes_", counts)
+    if (said if isinstance(said, list) else np.atleast_1d(said).tolist()) != counts:
+        refuse(estimator, "n_classes_ is wrong")
 
 
 def check_forest(forest: Any) -> None:

@@ -38,6 +38,10 @@ bit-generator      nothing, the name of a bit generator, or one of their classes
 generator          nothing, the name, or a bit generator made here; then perhaps
 random-state       ``__bit_generator_ctor`` itself
 tree               features, classes (an integer array, one for each output), outputs
+index              a class that has this rule, and a dict of constants, arrays, dtypes and dates
+extension-array    a class that has this rule, a checksum, None; its state is a tuple that ends with an
+                   array or a dict
+slots              as no rule; its state may be (dict or None, dict): the class has slots
 bound-method       ``getattr(distribution, name)``: a method of a scipy.stats distribution made here,
                    which the codec never looks up (safeserial/codecs/distributions.py)
 ================== =================================================================================
@@ -49,13 +53,24 @@ from collections.abc import Callable
 from typing import Final
 
 from safeserial.errors import PolicyError
-from safeserial.verifier import literals, numeric
+from safeserial.verifier import frames, literals, numeric
 from safeserial.verifier.use import WRAPPERS, Use
-from safeserial.verifier.values import UNKNOWN, Global, Instance, RuleBroken, Unknown, Value, WrapperValue
+from safeserial.verifier.values import (
+    UNKNOWN,
+    Arguments,
+    Global,
+    Instance,
+    RuleBroken,
+    Tuple,
+    Unknown,
+    Value,
+    WrapperValue,
+)
 
 _DISTRIBUTIONS: Final = frozenset(
     {"scipy.stats._continuous_distns", "scipy.stats._discrete_distns"}
 )
+_TAINTABLE: Final = frozenset({Unknown, Global, tuple, Arguments})
 _BASES: Final = frozenset(["list", "dict", "set", "tuple", "int", "float", "str"])
 
 
@@ -74,10 +89,15 @@ def apply(use: Use) -> Value:
         raise PolicyError(
             f"the policy gives {use.target.dotted} an unknown rule: {use.grant.rule!r}"
         )
-    for argument in use.arguments:
-        if type(argument) is not int and _tainted(argument):
-            return UNKNOWN
-    return rule(use)
+    return UNKNOWN if is_tainted(use.arguments) else rule(use)
+
+
+def is_tainted(arguments: Tuple) -> bool:
+    """Return whether some argument comes of a name that is not listed."""
+    for argument in arguments:
+        if type(argument) in _TAINTABLE and _tainted(argument):
+            return True
+    return False
 
 
 def _tainted(value: Value, depth: int = 2) -> bool:
@@ -86,9 +106,9 @@ def _tainted(value: Value, depth: int = 2) -> bool:
         return True
     if isinstance(value, Global):
         return value.grant is None
-    if type(value) is tuple and depth:
+    if isinstance(value, tuple) and depth:
         for item in value:
-            if type(item) is not int and _tainted(item, depth - 1):
+            if type(item) in _TAINTABLE and _tainted(item, depth - 1):
                 return True
     return False
 
@@ -188,5 +208,8 @@ RULES: Final[dict[str, Callable[[Use], Value]]] = {
     "generator": numeric.generator,
     "random-state": numeric.random_state,
     "tree": numeric.tree,
+    "index": frames.index,
+    "extension-array": frames.extension_array,
+    "slots": literals.plain,
     "bound-method": _bound_method,
 }

@@ -90,6 +90,7 @@ attack(
 attack("tree: n_features_in_ too small", classifier, lambda m: put(m, n_features_in_=1))
 attack("tree: n_features_in_ missing", classifier, lambda m: vars(m).pop("n_features_in_") and None)
 attack("tree: other classes", classifier, lambda m: put(m, classes_=np.array([0, 1])))
+attack("tree: other count of classes", classifier, lambda m: put(m, n_classes_=1))
 attack("tree: other outputs", classifier, lambda m: put(m, n_outputs_=2))
 attack("forest: one tree altered", forest, lambda m: node("left_child", FAR)(m.estimators_[2]))
 attack("forest: another width", forest, lambda m: put(m.estimators_[1], n_features_in_=4))
@@ -125,6 +126,12 @@ attack(
 attack("boosting: stranger", boosted, lambda m: m.estimators_.fill(LogisticRegression()))
 attack("boosting: more columns", boosted, lambda m: put(m, estimators_=np.tile(m.estimators_, 4)))
 attack("boosting: fewer classes first", boosted, lambda m: put(m.init_, classes_=np.array([0, 1])))
+attack(
+    "boosting: fewer priors first",
+    boosted,
+    lambda m: put(m.init_, class_prior_=m.init_.class_prior_[:1]),
+)
+attack("boosting: fewer columns first", boosted, lambda m: put(m.init_, n_classes_=1))
 attack("boosting: a list", boosted, lambda m: put(m, estimators_=m.estimators_.tolist()))
 
 

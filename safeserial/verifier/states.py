@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What BUILD gives to an instance: states that set attributes, and no more than that.
+
+Floor 4.  Where a class has no ``__setstate__`` the unpickler writes a dict into ``__dict__`` and calls
+``setattr`` with a second one; where it has, that function does something with the state.  Either way
+an honest state is a dict or a tuple made in the stream, and its keys are names of attributes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from safeserial.verifier.values import (
+    Arguments,
+    ArrayValue,
+    DictValue,
+    FrozenSetValue,
+    Global,
+    Instance,
+    Kind,
+    ListValue,
+    RawValue,
+    RuleBroken,
+    Tuple,
+    Unknown,
+    Value,
+)
+
+if TYPE_CHECKING:
+    from safeserial.verifier.machine import Machine
+
+_PARTIAL_STATE: Final = 4
+_SLOT_STATE: Final = 2
+_MEASURED: Final = frozenset({tuple, Arguments, FrozenSetValue, Instance})
+
+
+def set_state(machine: Machine, target: Instance, state: Value) -> None:
+    """Check the state of an instance.
+
+    Parameters
+    ----------
+    machine : Machine
+        With the memo and the constants of the stream.
+    target : Instance
+        Made in the same stream.
+    state : Value
+        What BUILD finds on top of the stack.
+
+    Raises
+    ------
+    RuleBroken
+        If its class may not be given this state.
+    """
+    kind = target.kind
+    if target.built or not kind.buildable:
+        raise RuleBroken("it may not be given a state" if not target.built else "built twice")
+    target.built = True
+    machine.context.builds.add(kind.name)
+    if type(state) is DictValue:
+        flat = state.flat
+        if flat is None:
+            if not kind.trusted:
+                raise RuleBroken("a state has too many attributes")
+            return
+        keys = flat[::2]
+        if not machine.attributes.issuperset(keys):
+            _check_keys(machine, keys, trusted=kind.trusted)
+        values = flat[1::2]
+        if not _MEASURED.isdisjoint(map(type, values)):
+            _weigh(machine, target, values)
+        if kind.arrays:
+            _check_arrays(machine, kind.arrays, keys, values)
+        return
+    _weigh(machine, target, [state])
+    if isinstance(state, Unknown):
+        return
+    if kind.rule == "partial":
+        _check_partial(machine, state)
+    elif not kind.trusted:
+        if kind.arrays or kind.dict_state:
+            raise RuleBroken("its state is a dict")
+        _check_state(machine, kind, state)
+
+
+def _check_keys(machine: Machine, keys: list[Value], *, trusted: bool) -> None:
+    """Hold keys to names of attributes that Python does not look up by itself."""
+    known, constants = machine.attributes, machine.constants
+    for key in keys:
+        if key in known or trusted:
+            continue
+        name = constants.value(key)
+        if type(name) is not str:
+            raise RuleBroken("an attribute's name is a string")
+        if name.startswith("__") and name.endswith("__"):
+            raise RuleBroken(f"no class keeps {name[:40]} in its state")
+        known.add(key)
+
+
+def _check_state(machine: Machine, kind: Kind, state: Value) -> None:
+    # Of anything else __setstate__ may call methods: an instance can have a `pop` or `keys` of its own.
+    if type(state) is tuple:
+        check_tuple(machine, state)
+        if kind.rule == "extension-array":
+            _check_backed(state)
+        elif len(state) == _SLOT_STATE and type(state[1]) is DictValue and kind.rule != "slots":
+            # The unpickler would call setattr, which properties of the class take part in.
+            raise RuleBroken("its class has no slots")
+    elif type(state) is not int and not isinstance(state, ListValue | RawValue):
+        raise RuleBroken("a state is a dict or a tuple made in this file")
+
+
+def check_tuple(machine: Machine, state: Tuple) -> None:
+    """Check the dicts of a state that is a tuple: some of them become attributes."""
+    for part in state:
+        if type(part) is DictValue:
+            if part.flat is None:
+                raise RuleBroken("a state has too many attributes")
+            _check_names(machine, part.flat[::2])
+        elif isinstance(part, Instance) and "m" in part.kind.shape:
+            raise RuleBroken("a state's dicts are made in this file")
+
+
+def _check_names(machine: Machine, keys: list[Value]) -> None:
+    """Hold those keys that are strings to names of attributes; not all of the dicts are attributes."""
+    texts = [key for key in keys if type(key) is int and type(machine.constants.value(key)) is str]
+    _check_keys(machine, texts, trusted=False)
+    if any(isinstance(key, Instance) for key in keys):
+        raise RuleBroken("an attribute's name is a string")
+
+
+def _check_backed(state: Tuple) -> None:
+    # pandas ends such a state with the array, or with attributes, which `dict.update` takes: of an
+    # instance it would call `keys`.
+    last = state[-1] if state else None
+    if not isinstance(last, DictValue | ArrayValue | Unknown):
+        raise RuleBroken("its state ends with an array or a dict")
+    if isinstance(last, ArrayValue) and not last.built:
+        raise RuleBroken("a half-built array is not a state")
+
+
+def _check_arrays(
+    machine: Machine, names: frozenset[str], keys: list[Value], values: list[Value]
+) -> None:
+    for key, value in zip(keys, values, strict=True):
+        if machine.constants.value(key) in names and not isinstance(value, Unknown):
+            whole = isinstance(value, ArrayValue) and value.built and value.dtype is not None
+            if not whole or value.dtype.has_objects:  # type: ignore[attr-defined]
+                raise RuleBroken("methods of it are called while it loads: it must be an array")
+
+
+def _weigh(machine: Machine, target: Instance, values: list[Value]) -> None:
+    """Add to an instance what hashing its state may cost."""
+    for value in values:
+        if type(value) in _MEASURED:
+            depth, weight = machine.nests.measure(value)
+            target.depth = max(target.depth, depth + 1)
+            target.weight += weight
+
+
+def _check_partial(machine: Machine, state: Value) -> None:
+    if type(state) is not tuple or len(state) != _PARTIAL_STATE:
+        raise RuleBroken("a partial's state has four parts")
+    function, arguments, keywords, extra = state
+    none = machine.constants.is_none
+    if not isinstance(function, Global | Unknown) or type(arguments) is not tuple:
+        raise RuleBroken("a partial holds a listed function")
+    if not (isinstance(keywords, DictValue) or none(keywords)):
+        raise RuleBroken("a partial's keywords are a dict")
+    if not (none(extra) or isinstance(extra, DictValue)):
+        raise RuleBroken("a partial's attributes are a dict")
+    check_tuple(machine, (extra,))
+
