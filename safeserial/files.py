@@ -307,6 +307,28 @@ class _GiveName:
                 (self._target.parent / name).unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def folder_lock(path: StrPath) -> Iterator[None]:
+    """Keep other processes that ask for it out of the folder of `path` meanwhile.
+
+    Where the system or the file system has no such locks, nothing is locked.
+    """
+    try:
+        import fcntl
+
+        folder = Path(os.path.realpath(path)).parent
+        descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    except (ImportError, OSError, ValueError):  # whoever writes there next will say what is wrong
+        yield
+        return
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def _sync_folder(folder: Path) -> None:
     """Make the new name itself durable."""
     if os.name != "posix":

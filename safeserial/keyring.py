@@ -27,7 +27,7 @@ from safeserial.errors import (
     RevokedKeyError,
     SafeSerialError,
 )
-from safeserial.files import StrPath, atomic_write, display, read_small
+from safeserial.files import StrPath, atomic_write, display, folder_lock, read_small
 from safeserial.keys import HmacKey, Key
 
 State = Literal["active", "accepted", "retired", "revoked"]
@@ -287,13 +287,30 @@ class Keyring:
     def save(self, path: StrPath) -> None:
         """Write the ring to a file with mode 0600, whole or not at all.
 
+        A ring is written over the one it was made from, and over no other: of two people who change
+        a ring at the same time, the second is told, and no key is lost.
+
         Raises
         ------
+        KeyringError
+            If another ring stands there, or the ring was changed by somebody else meanwhile.
         WriteFailedError
             If it cannot be written.
         """
-        with atomic_write(path, mode=0o600) as stream:
-            stream.write(self._to_text())
+        text = self._to_text()
+        with folder_lock(path):
+            if os.path.lexists(path):
+                self._require_older(path, text)
+            with atomic_write(path, mode=0o600) as stream:
+                stream.write(text)
+
+    def _require_older(self, path: StrPath, text: bytes) -> None:
+        there = read_small(path, limit=MAX_KEYRING_BYTES)  # open to others until now, perhaps
+        if there != text and self._from_text(there, where=display(path)).serial >= self.serial:
+            raise KeyringError(
+                f"{display(path)} holds another ring, or was changed meanwhile",
+                hint="load the ring and make the change again, or save it under another name",
+            )
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Keyring:

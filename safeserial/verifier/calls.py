@@ -10,14 +10,15 @@ from __future__ import annotations
 import _compat_pickle
 from typing import Final
 
-from safeserial.policy import Grant
 from safeserial.verifier import arrays, wrappers
-from safeserial.verifier.machine import NESTED, Machine, Step
+from safeserial.verifier.literals import plain
+from safeserial.verifier.machine import Machine, Step
 from safeserial.verifier.opcodes import CODES, GLOBAL_LINES, NAME
-from safeserial.verifier.rules import apply, make_wrapper
-from safeserial.verifier.use import Use
+from safeserial.verifier.rules import RULES, is_tainted, make_wrapper, no_such_rule
+from safeserial.verifier.states import set_state
 from safeserial.verifier.values import (
     UNKNOWN,
+    Arguments,
     ArrayValue,
     DictValue,
     DTypeValue,
@@ -29,10 +30,9 @@ from safeserial.verifier.values import (
     WrapperValue,
 )
 
-_INSTANCE_BYTES: Final = 64
-_NO_GRANT: Final = Grant(frozenset())
 _RENAMED_BELOW: Final = 3
-_PARTIAL_STATE: Final = 4
+# Rules of constructors that are given the one of their bit generator.
+_TAKES_MAKER: Final = frozenset({"generator", "random-state"})
 _NAME_CODES: Final = frozenset(CODES[n] for n in ("SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"))
 
 
@@ -70,56 +70,74 @@ def _open(machine: Machine, here: int, module: str, name: str) -> None:
     if opened.name in wrappers.REFUSED:
         raise wrappers.too_old(opened.dotted)
     opened.pushed = 1
+    if opened.name in wrappers.NAMES:
+        opened.rule = make_wrapper
+    elif opened.grant is not None:
+        opened.rule = RULES.get(opened.grant.rule)
     machine.globals.append(opened)
     machine.stack.append(opened)
 
 
 def _call(machine: Machine, target: Global, arguments: Value, role: str) -> Value:
-    if type(arguments) is not tuple:
+    if not isinstance(arguments, tuple):
         if isinstance(arguments, Unknown):
             machine.context.use(target, role)
             return UNKNOWN
         raise RuleBroken("arguments are a tuple")
     target.spent += 1
-    machine.context.allocate(_INSTANCE_BYTES)
-    grant = target.grant
-    parts = (arguments, machine.constants, machine.nests, machine.context)
-    if role == "call":
-        if not machine.context.use(target, role) or grant is None:
-            return UNKNOWN
-        made = apply(Use(target, grant, *parts))
-    elif target.name in wrappers.NAMES:
-        made = make_wrapper(Use(target, _NO_GRANT, *parts))
-    else:
-        if not machine.context.use(target, role) or grant is None:
-            return UNKNOWN
-        made = apply(Use(target, grant, *parts))
+    machine.instances += 1
+    use = machine.use
+    use.target, use.arguments = target, tuple(arguments)
+    if not machine.context.use(target, role) or target.grant is None:
+        return UNKNOWN
+    use.grant = target.grant
+    if target.rule is None:
+        raise no_such_rule(target)
+    if is_tainted(use.arguments):
+        return UNKNOWN
+    made = target.rule(use)
+    if target.grant.rule in _TAKES_MAKER and type(arguments) is Arguments:
+        for one in arguments:
+            if isinstance(one, Global):
+                one.spent += 1
     return made
 
 
-def _make(machine: Machine, here: int, arguments: Value, role: str) -> int:
-    target = machine.stack.pop()
-    if isinstance(target, Unknown):
+def _make(machine: Machine, here: int, target: Value, arguments: Value, role: str) -> int:
+    if type(target) is not Global:
+        if not isinstance(target, Unknown):
+            raise RuleBroken("only a listed name can be called")
         machine.stack.append(UNKNOWN)
         return here + 1
-    if not isinstance(target, Global):
-        raise RuleBroken("only a listed name can be called")
     try:
         made = _call(machine, target, arguments, role)
     except RuleBroken as broken:
         raise machine.forbidden(str(broken), target.dotted) from None
-    if isinstance(made, WrapperValue):
+    if type(made) is WrapperValue:
         machine.wrappers += 1
     machine.stack.append(made)
     return here + 1
 
 
 def _reduce(machine: Machine, here: int) -> int:
-    return _make(machine, here, machine.stack.pop(), "call")
+    stack = machine.stack
+    arguments = stack.pop()
+    return _make(machine, here, stack.pop(), arguments, "call")
 
 
 def _newobj(machine: Machine, here: int) -> int:
-    return _make(machine, here, machine.stack.pop(), "new")
+    stack = machine.stack
+    arguments, target = stack.pop(), stack.pop()
+    if arguments == () and type(target) is Global and target.kind is not None:
+        kind = target.kind
+        if target.rule is plain and "new" in target.grant.roles:  # type: ignore[union-attr]
+            # Most instances of all: nothing to judge.
+            target.spent += 1
+            target.roles.add("new")
+            machine.instances += 1
+            stack.append(Instance(kind, 1))
+            return here + 1
+    return _make(machine, here, target, arguments, "new")
 
 
 def _newobj_ex(machine: Machine, here: int) -> int:
@@ -137,75 +155,33 @@ def _newobj_ex(machine: Machine, here: int) -> int:
             raise RuleBroken("its rule takes no keyword arguments")
         if keywords.pairs and isinstance(arguments, tuple):
             arguments += tuple(value for _, value in keywords.pairs)
-    return _make(machine, here, arguments, "new")
+    return _make(machine, here, machine.stack.pop(), arguments, "new")
 
 
 def _build(machine: Machine, here: int) -> int:
-    state, target = machine.stack.pop(), machine.stack[-1]
-    if isinstance(target, WrapperValue):
+    stack = machine.stack
+    state, target = stack.pop(), stack[-1]
+    if type(target) is Instance:
+        try:
+            set_state(machine, target, state)
+        except RuleBroken as broken:
+            raise machine.forbidden(str(broken), ".".join(target.name)) from None
+    elif type(target) is ArrayValue:
+        try:
+            arrays.build_array(target, state, machine.constants)
+        except RuleBroken:
+            # What comes of a name that is not listed is reported as such.
+            if type(state) is not tuple or not any(isinstance(part, Unknown) for part in state):
+                raise
+            target.built = True
+    elif type(target) is DTypeValue:
+        arrays.build_dtype(target, state, machine.constants)
+    elif type(target) is WrapperValue:
         machine.wrappers -= 1
         return wrappers.read(machine, state, here + 1)
-    name = ".".join(target.name) if isinstance(target, Instance) else ""
-    try:
-        _set_state(machine, target, state)
-    except RuleBroken as broken:
-        raise machine.forbidden(str(broken), name) from None
-    return here + 1
-
-
-def _set_state(machine: Machine, target: Value, state: Value) -> None:
-    if isinstance(target, Unknown):
-        return
-    if isinstance(target, DTypeValue):
-        arrays.build_dtype(target, state, machine.constants)
-    elif isinstance(target, ArrayValue):
-        _build_array(machine, target, state)
-    elif not isinstance(target, Instance):
+    elif not isinstance(target, Unknown):
         raise RuleBroken("a state is given only to instances made in this file")
-    elif target.built or not target.buildable:
-        raise RuleBroken("it may not be given a state" if not target.built else "built twice")
-    else:
-        machine.context.builds.add(target.name)
-        target.built = True
-        _weigh(machine, target, state)
-        if target.rule == "partial":
-            _check_partial(machine, state)
-        elif isinstance(state, ArrayValue) and not state.built:
-            raise RuleBroken("a half-built array is not a state")
-
-
-def _weigh(machine: Machine, target: Instance, state: Value) -> None:
-    """Add to an instance what hashing its state may cost."""
-    values: list[Value] = [state]
-    if isinstance(state, DictValue):
-        values = [value for _, value in state.pairs or ()]
-    for value in values:
-        if type(value) in NESTED:
-            depth, weight = machine.nests.measure(value)
-            target.depth = max(target.depth, depth + 1)
-            target.weight += weight
-
-
-def _build_array(machine: Machine, target: ArrayValue, state: Value) -> None:
-    if type(state) is tuple and any(isinstance(part, Unknown) for part in state):
-        target.built = True
-        return
-    arrays.build_array(target, state, machine.constants)
-
-
-def _check_partial(machine: Machine, state: Value) -> None:
-    if isinstance(state, Unknown):
-        return
-    if type(state) is not tuple or len(state) != _PARTIAL_STATE:
-        raise RuleBroken("a partial's state has four parts")
-    function, arguments, keywords, extra = state
-    none = machine.constants.is_none
-    if not isinstance(function, Global | Unknown) or type(arguments) is not tuple:
-        raise RuleBroken("a partial holds a listed function")
-    if not (isinstance(keywords, DictValue) or none(keywords)):
-        raise RuleBroken("a partial's keywords are a dict")
-    if not (none(extra) or isinstance(extra, DictValue)):
-        raise RuleBroken("a partial's attributes are a dict")
+    return here + 1
 
 
 CALL_STEPS: Final[dict[int, Step]] = {

@@ -67,6 +67,6 @@ ARRAY_ATTRIBUTES: Final[dict[Name, frozenset[str]]] = {
     # scipy.interpolate.interp1d(X_thresholds_, y_thresholds_)
     ("sklearn.isotonic", "IsotonicRegression"): frozenset({"X_thresholds_", "y_thresholds_"}),
 }
-# Classes whose __setstate__ does with a tuple what no rule here could check: it hands a part of it to
-# an array of its own making.
+# Classes whose __setstate__ does with a tuple what no rule here could check: it hands a part of it
+# to an array of its own making.
 DICT_STATES: Final[frozenset[Name]] = frozenset({("pandas.arrays", "SparseArray")})

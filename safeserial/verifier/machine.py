@@ -17,6 +17,7 @@ from safeserial.errors import (
     ForbiddenOperationError,
     LimitExceededError,
 )
+from safeserial.policy import Grant
 from safeserial.verifier import batches
 from safeserial.verifier.constants import Constants
 from safeserial.verifier.context import Context
@@ -32,18 +33,27 @@ from safeserial.verifier.opcodes import (
     MEMOIZE,
     NAMES,
     REFUSED,
+    SHARED,
     SHORT_RAW,
     SHORT_TEXT,
     SIZES,
     TUPLE,
 )
+from safeserial.verifier.use import Use
 from safeserial.verifier.values import (
     UNSET,
+    Arguments,
+    ArrayValue,
+    DictValue,
+    DTypeValue,
     FrozenSetValue,
     Global,
     Instance,
+    ListValue,
     RuleBroken,
     Run,
+    SetValue,
+    Tuple,
     Unset,
     Value,
     WrapperValue,
@@ -53,7 +63,16 @@ _SHORT_TEXT_CODE: Final = CODES["SHORT_BINUNICODE"]
 _TICK: Final = 1 << 14
 _MAX_GAP: Final = 1024
 _TUPLE_BYTES: Final = 56
-NESTED: Final = frozenset({tuple, FrozenSetValue, Instance})
+_INSTANCE_BYTES: Final = 64
+_NO_GRANT: Final = Grant(frozenset())
+_NOBODY: Final = Global(("", ""), ("", ""), None, set())
+_SHARED: Final = 512
+_BINGET_CODE: Final = CODES["BINGET"]
+NESTED: Final = frozenset({tuple, Arguments, FrozenSetValue, Instance, Global})
+# What GET may hand out again without a look.
+PLAIN: Final = frozenset(
+    {int, tuple, Instance, ArrayValue, DTypeValue, DictValue, ListValue, SetValue, FrozenSetValue}
+)
 
 
 Step: TypeAlias = "Callable[[Machine, int], int]"
@@ -100,6 +119,9 @@ class Machine:
         self.buffers = list(reversed(buffers))
         self.objects = objects
         self.depth = depth
+        # Keys of states that were found to be names of attributes, and runs of opcodes seen before.
+        self.attributes: set[Value] = set()
+        self.shared: dict[bytes, list[Value] | None] = {}
         self.stack: list[Value] = []
         self.below: list[list[Value]] = []
         self.memo: list[Value] = []
@@ -108,6 +130,9 @@ class Machine:
         self.protocol = 0
         self.frame_end = 0
         self.wrappers = 0
+        self.instances = 0
+        # One for all calls: what a rule is given lives no longer than the rule runs.
+        self.use = Use(_NOBODY, _NO_GRANT, (), self.constants, self.nests, context)
         self.globals: list[Global] = []
         self.cuts: list[tuple[int, int]] = []
 
@@ -146,16 +171,23 @@ class Machine:
 
     def _run(self, start: int) -> tuple[int, Value]:
         data, kinds, memo, sizes = self.data, self.kinds, self.memo, SIZES
-        stack, steps = self.stack, self.steps
-        nests, limits = self.nests, self.context.limits
+        stack, steps, shared = self.stack, self.steps, self.shared
+        limits, push = self.context.limits, stack.append
         here = start
         while True:
-            tuples = 0
+            tuples = extra = 0
             for done in range(_TICK):
                 code = data[here]
                 kind = kinds[code]
-                if kind == FIXED:
-                    stack.append(here)
+                if kind == BINGET:
+                    value = memo[data[here + 1]]
+                    if type(value) not in PLAIN:
+                        self._position = here
+                        value = self.recall(data[here + 1])
+                    push(value)
+                    here += 2
+                elif kind == FIXED:
+                    push(here)
                     here += sizes[code]
                 elif kind == MEMOIZE:
                     memo.append(stack[-1])
@@ -165,15 +197,8 @@ class Machine:
                     text = bytes(data[here + 2 : end])
                     if not text.isascii():
                         text.decode("utf-8", "surrogatepass")
-                    stack.append(here)
+                    push(here)
                     here = end
-                elif kind == BINGET:
-                    value = memo[data[here + 1]]
-                    if type(value) is not int and type(value) is not tuple:
-                        self._position = here
-                        value = self.recall(data[here + 1])
-                    stack.append(value)
-                    here += 2
                 elif kind == BINPUT:
                     index = data[here + 1]
                     if index == len(memo):
@@ -191,13 +216,13 @@ class Machine:
                     del stack[-size:]
                     for item in items:
                         if type(item) in NESTED:
-                            nests.note(items)
+                            items = self.hold(items)
                             break
-                    stack.append(items)
+                    push(items)
                     tuples += 1
                     here += 1
                 elif kind == SHORT_RAW:
-                    stack.append(here)
+                    push(here)
                     here += 2 + data[here + 1]
                 elif kind == MARK:
                     here += 1
@@ -210,7 +235,22 @@ class Machine:
                     if len(self.below) >= limits.nesting:
                         raise LimitExceededError(f"more than {limits.nesting} marks are open")
                     self.below.append(stack)
+                    match = SHARED(data, here)
+                    if match is not None:
+                        chunk = match[0]
+                        values = shared.get(chunk)
+                        if values is None:
+                            self._position = here
+                            values = self.learn(here, chunk)
+                        # None where something in it has to be looked at each time.
+                        if values:
+                            self.stack = stack = values.copy()
+                            push = stack.append
+                            extra += len(values)
+                            here += len(chunk)
+                            continue
                     self.stack = stack = []
+                    push = stack.append
                 else:
                     self._position = here
                     step = steps.get(code)
@@ -219,16 +259,18 @@ class Machine:
                     try:
                         here = step(self, here)
                     except Stop:
-                        self._tick(done + 1, tuples)
+                        self._tick(done + 1 + extra, tuples)
                         return here + 1, self.stack[0]
                     stack = self.stack
+                    push = stack.append
                     kinds = self.kinds
             self._position = here
-            self._tick(_TICK, tuples)
+            self._tick(_TICK + extra, tuples)
 
     def _tick(self, opcodes: int, tuples: int) -> None:
         self.context.count_opcodes(opcodes)
-        self.context.allocate(_TUPLE_BYTES * tuples)
+        self.context.allocate(_TUPLE_BYTES * tuples + _INSTANCE_BYTES * self.instances)
+        self.instances = 0
         limits = self.context.limits
         depth = len(self.stack) + sum(map(len, self.below))
         if depth > limits.stack_depth:
@@ -271,6 +313,7 @@ class Machine:
         memo, value = self.memo, self.stack[-1]
         if index < len(memo):
             memo[index] = value
+            self.shared.clear()
             return
         gap = index - len(memo)
         # The C unpickler takes memory for all indices up to the highest.
@@ -293,7 +336,35 @@ class Machine:
             raise IndexError
         elif isinstance(value, WrapperValue):
             raise RuleBroken("joblib's wrapper is used once")
+        elif isinstance(value, Arguments):
+            for item in value:
+                if isinstance(item, Global):
+                    item.pushed += 1
         return value
+
+    def learn(self, here: int, chunk: bytes) -> list[Value] | None:
+        """Return what a run of short opcodes pushes, and keep it for when it comes again."""
+        memo, values = self.memo, []
+        end = here + len(chunk)
+        while here < end:
+            code = self.data[here]
+            value: Value = here if code != _BINGET_CODE else memo[self.data[here + 1]]
+            if type(value) not in PLAIN:
+                return None
+            values.append(value)
+            here += 2 if code == _BINGET_CODE else SIZES[code]
+        if len(self.shared) < _SHARED:
+            self.shared[chunk] = values
+        return values
+
+    def hold(self, items: Tuple) -> Tuple:
+        """Account for a new tuple that holds tuples, instances or names."""
+        for item in items:
+            if type(item) is Global and item.call_only:
+                items = Arguments(items)
+                break
+        self.nests.note(items)
+        return items
 
     def open_frame(self, here: int, frame_end: int) -> int:
         """Return where the frame ends whose opcode stands at `here`."""

@@ -181,3 +181,6 @@ PAIRS: Final = re.compile(rb"(?:" + _PLAIN_TEXT + rb"\x94" + _SMALL + rb")++", r
 ITEM: Final = re.compile(_TEXT + rb"\x94", re.DOTALL)
 PARTED_PAIR: Final = re.compile(rb"(" + _PLAIN_TEXT + rb"\x94)\x95.{8}" + _SMALL, re.DOTALL)
 ITEMS: Final = re.compile(rb"(?:" + _PLAIN_TEXT + rb"\x94)++", re.DOTALL)
+
+# A run of opcodes that push what an equal run pushed before; the states of like objects share them.
+SHARED: Final = re.compile(rb"(?:h.|[N\x88\x89]|K.){4,64}+", re.DOTALL).match

@@ -39,11 +39,11 @@ generator          nothing, the name, or a bit generator made here; then perhaps
 random-state       ``__bit_generator_ctor`` itself
 tree               features, classes (an integer array, one for each output), outputs
 index              a class that has this rule, and a dict of constants, arrays, dtypes and dates
-extension-array    a class that has this rule, a checksum, None; its state is a tuple that ends with an
-                   array or a dict
+extension-array    a class that has this rule, a checksum, None; its state is a tuple that ends with
+                   an array or a dict
 slots              as no rule; its state may be (dict or None, dict): the class has slots
-bound-method       ``getattr(distribution, name)``: a method of a scipy.stats distribution made here,
-                   which the codec never looks up (safeserial/codecs/distributions.py)
+bound-method       ``getattr(distribution, name)``: a method of a scipy.stats distribution made
+                   here, which the codec never looks up (safeserial/codecs/distributions.py)
 ================== =================================================================================
 """
 
@@ -86,10 +86,14 @@ def apply(use: Use) -> Value:
     """
     rule = RULES.get(use.grant.rule)
     if rule is None:
-        raise PolicyError(
-            f"the policy gives {use.target.dotted} an unknown rule: {use.grant.rule!r}"
-        )
+        raise no_such_rule(use.target)
     return UNKNOWN if is_tainted(use.arguments) else rule(use)
+
+
+def no_such_rule(target: Global) -> PolicyError:
+    """Return the error of a policy that names a rule which does not exist."""
+    rule = target.grant.rule if target.grant is not None else ""
+    return PolicyError(f"the policy gives {target.dotted} an unknown rule: {rule!r}")
 
 
 def is_tainted(arguments: Tuple) -> bool:

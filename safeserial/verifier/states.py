@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What BUILD gives to an instance: states that set attributes, and no more than that.
 
-Floor 4.  Where a class has no ``__setstate__`` the unpickler writes a dict into ``__dict__`` and calls
-``setattr`` with a second one; where it has, that function does something with the state.  Either way
-an honest state is a dict or a tuple made in the stream, and its keys are names of attributes.
+Floor 4.  Where a class has no ``__setstate__`` the unpickler writes a dict into ``__dict__`` and
+calls ``setattr`` with a second one; where it has, that function does something with the state.
+Either way an honest state is a dict or a tuple made in the stream, and its keys name attributes.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def _check_keys(machine: Machine, keys: list[Value], *, trusted: bool) -> None:
 
 
 def _check_state(machine: Machine, kind: Kind, state: Value) -> None:
-    # Of anything else __setstate__ may call methods: an instance can have a `pop` or `keys` of its own.
+    # Of anything else __setstate__ may call methods: an instance may have a `pop` of its own.
     if type(state) is tuple:
         check_tuple(machine, state)
         if kind.rule == "extension-array":
@@ -121,7 +121,7 @@ def check_tuple(machine: Machine, state: Tuple) -> None:
 
 
 def _check_names(machine: Machine, keys: list[Value]) -> None:
-    """Hold those keys that are strings to names of attributes; not all of the dicts are attributes."""
+    """Hold the strings among keys to names of attributes: not all the dicts are attributes."""
     texts = [key for key in keys if type(key) is int and type(machine.constants.value(key)) is str]
     _check_keys(machine, texts, trusted=False)
     if any(isinstance(key, Instance) for key in keys):

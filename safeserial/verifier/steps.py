@@ -127,10 +127,11 @@ def _readonly_buffer(machine: Machine, here: int) -> int:
 
 
 def _persistent(machine: Machine, here: int) -> int:
-    number = machine.constants.integer(machine.stack.pop())
+    stack = machine.stack
+    number = machine.constants.integer(stack.pop())
     if not 0 <= number < len(machine.objects):
         raise RuleBroken("persistent ids stand only for the payload's own arrays and columns")
-    machine.stack.append(machine.objects[number])
+    stack.append(machine.objects[number])
     return here + 1
 
 
@@ -183,8 +184,8 @@ def _memoize_after_gap(machine: Machine, here: int) -> int:
 def _tuple(machine: Machine, here: int) -> int:
     items = tuple(_segment(machine))
     machine.context.allocate(_LIST_BYTES + 8 * len(items))
-    if any(type(item) in NESTED for item in items):
-        machine.nests.note(items)
+    if not NESTED.isdisjoint(map(type, items)):
+        items = machine.hold(items)
     machine.stack.append(items)
     return here + 1
 

@@ -40,7 +40,10 @@ class Kind:
 class Global:
     """A name of the stream; `grant` is None where the policy does not list it."""
 
-    __slots__ = ("call_only", "grant", "kind", "name", "pushed", "roles", "rule", "spent", "written")
+    __slots__ = (
+        *("call_only", "grant", "kind", "name", "pushed", "roles", "rule", "spent"),
+        "written",
+    )
 
     def __init__(self, written: Name, name: Name, grant: Grant | None, roles: set[str]) -> None:
         self.written = written

@@ -318,3 +318,25 @@ def test_a_missing_extra_says_what_to_install(monkeypatch):
     with pytest.raises(errors.MissingExtraError) as caught:
         ss.Keyring.from_os_keyring()
     assert "[keyring]" in caught.value.hint
+
+
+def test_a_ring_is_not_written_over_another(tmp_path: Path) -> None:
+    path = tmp_path / "team.keys"
+    ring = ss.Keyring([ss.HmacKey.generate()])
+    ring.save(path)
+    ring.save(path)  # the same once more
+    with pytest.raises(ss.errors.KeyringError, match="another ring"):
+        ss.Keyring([ss.HmacKey.generate()]).save(path)
+    assert ss.Keyring.load(path).active == ring.active
+
+
+def test_of_two_changes_at_once_the_second_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "team.keys"
+    ring = ss.Keyring([ss.HmacKey.generate()])
+    ring.save(path)
+    mine, theirs = ss.Keyring.load(path), ss.Keyring.load(path)
+    mine.revoke(ring.active.key_id, reason="stolen").save(path)
+    with pytest.raises(ss.errors.KeyringError, match="changed meanwhile"):
+        theirs.rotate(ss.HmacKey.generate()).save(path)
+    assert ss.Keyring.load(path).entries[0].state == "revoked"
+    ss.Keyring.load(path).add(ss.HmacKey.generate()).save(path)
