@@ -8,6 +8,7 @@ VENV   ?= .venv
 EXTRAS ?= skops,keyring,lz4,zstd
 BENCH  ?=
 JOBS   ?= 2
+FUZZ   ?= 20
 
 BIN    := $(VENV)/bin
 PY     := $(BIN)/python
@@ -46,7 +47,7 @@ slow: $(DEV)
 	$(PYTEST) -m slow
 
 fuzz: $(DEV)
-	HYPOTHESIS_PROFILE=fuzz $(PYTEST) tests/fuzz tests/property
+	SAFESERIAL_FUZZ=$(FUZZ) $(PYTEST) tests/property tests/verifier/test_differential.py tests/validators/test_mutations.py
 
 docs: $(DEV)
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html

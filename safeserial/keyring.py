@@ -306,7 +306,11 @@ class Keyring:
 
     def _require_older(self, path: StrPath, text: bytes) -> None:
         there = read_small(path, limit=MAX_KEYRING_BYTES)  # open to others until now, perhaps
-        if there != text and self._from_text(there, where=display(path)).serial >= self.serial:
+        if (
+            there
+            and there != text
+            and self._from_text(there, where=display(path)).serial >= self.serial
+        ):
             raise KeyringError(
                 f"{display(path)} holds another ring, or was changed meanwhile",
                 hint="load the ring and make the change again, or save it under another name",

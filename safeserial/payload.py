@@ -31,6 +31,8 @@ _ARRAY_OBJECT: Final = struct.Struct("<8sIBBH")  # the same 16 bytes, read the o
 _MAX_PARTS: Final = 2**28
 ARRAY_KIND: Final = b"ndarray\0"
 _FORTRAN, _READ_ONLY = 1, 2
+# What the flags of an array say of its order and of whether it was writable.
+_FLAGS: Final = (("C", True), ("F", True), ("C", False), ("F", False))
 COLUMN_KINDS: Final = {
     # Code in the index: the kinds of the parts ("s" joined UTF-8, "q" int64, "d" float64).
     b"list-s\0\0": "s",
@@ -220,28 +222,31 @@ def unpack_index(index: memoryview, data: memoryview) -> Parts:
 def _objects(
     table: memoryview, parts: list[memoryview], shapes: tuple[int, ...], sizes: list[int]
 ) -> tuple[tuple[memoryview, ...], tuple[Column | ArrayPart, ...]]:
+    records = list(_ARRAY_OBJECT.iter_unpack(table))
     widths = {ARRAY_KIND: 1, **{kind: len(codes) for kind, codes in COLUMN_KINDS.items()}}
-    counts = list(_COLUMN_OBJECT.iter_unpack(table))
-    taken = buffers = len(parts) - sum(widths.get(kind, 0) for kind, _ in counts)
+    taken = buffers = len(parts) - sum([widths.get(record[0], 0) for record in records])
     if taken < 0:
         raise CorruptArtifactError("the payload's index names more objects than it has parts")
     objects: list[Column | ArrayPart] = []
-    used = 0
-    records = _ARRAY_OBJECT.iter_unpack(table)
-    for (kind, count), (_, dtype, dimensions, flags, rest) in zip(counts, records, strict=True):
+    used, dtypes, product, make = 0, len(sizes), math.prod, tuple.__new__
+    for position, (kind, dtype, dimensions, flags, rest) in enumerate(records):
         if kind == ARRAY_KIND:
-            shape = shapes[used : used + dimensions]
-            used += dimensions
-            known = dtype < len(sizes) and dimensions <= MAX_DIMENSIONS and len(shape) == dimensions
-            if not known or flags > _FORTRAN | _READ_ONLY or rest:
+            if dtype >= dtypes or dimensions > MAX_DIMENSIONS or flags >= len(_FLAGS) or rest:
                 raise CorruptArtifactError("the payload's index has an array of another form")
-            order = "F" if flags & _FORTRAN else "C"
-            part = parts[taken]
-            _require_size(shape, sizes[dtype], len(part))
-            objects.append(ArrayPart(dtype, shape, order, not flags & _READ_ONLY, part))
+            start, used = used, used + dimensions
+            shape, part = shapes[start:used], parts[taken]
+            size = part.nbytes
+            # With a zero among them the others could still be too large for NumPy to multiply.
+            if product(shape, start=sizes[dtype]) != size or (
+                not size and max(shape, default=0) > _MAX_PARTS
+            ):
+                raise CorruptArtifactError("an array's shape does not fit its bytes")
+            # A forest has over a thousand: its own __new__ would take longer than all of this.
+            objects.append(make(ArrayPart, (dtype, shape, *_FLAGS[flags], part)))
             taken += 1
         else:
             width = widths.get(kind, 0)
+            _, count = _COLUMN_OBJECT.unpack_from(table, position * _COLUMN_OBJECT.size)
             objects.append(_column(kind, count, parts[taken : taken + width]))
             taken += width
     if used != len(shapes):
@@ -249,17 +254,10 @@ def _objects(
     return tuple(parts[:buffers]), tuple(objects)
 
 
-def _require_size(shape: tuple[int, ...], item: int, size: int) -> None:
-    needed = math.prod(shape, start=item)
-    # With a zero among them the others could still be too large for NumPy to multiply.
-    if needed != size or (not size and max(shape, default=0) > _MAX_PARTS):
-        raise CorruptArtifactError("an array's shape does not fit its bytes")
-
-
 def _cut(lengths: tuple[int, ...], data: memoryview) -> list[memoryview]:
     parts, position, size = [], 0, len(data)
     for length in lengths:
-        start = aligned(position)
+        start = -(-position // ALIGNMENT) * ALIGNMENT
         position = start + length
         if position > size:
             break
@@ -277,4 +275,3 @@ def _column(kind: bytes, count: int, parts: list[memoryview]) -> Column:
         if not fits:
             raise CorruptArtifactError("a column's length does not fit its count")
     return Column(kind, count, tuple(parts))
-

@@ -2,9 +2,8 @@
 """The small world of the tests: fixed keys, rings in every state, artifacts, and a forger's bench.
 
 The bench (:class:`Parts`) takes an artifact apart with a reader of its own, lets a test change
-anything, and puts it together again as the format wants it: signed again with a key,
-or with the old
-signatures left on.
+anything, and puts it together again as the format wants it: signed again with a key, or with the
+old signatures left on.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ import copy
 import dataclasses
 import datetime
 import json
+import os
 import struct
 import zlib
 from collections.abc import Callable, Iterator
@@ -30,6 +30,8 @@ from safeserial.keyring import KeyEntry
 from safeserial.keys import PURPOSE_ARTIFACT
 from safeserial.signing import signer
 
+# How many times the usual number of examples a property is tried with: `make fuzz` sets it.
+EFFORT = int(os.environ.get("SAFESERIAL_FUZZ", "1"))
 KEY = ss.HmacKey(bytes(range(32)))
 OTHER = ss.HmacKey(bytes(range(100, 132)))
 THIRD = ss.HmacKey(bytes(range(200, 232)))

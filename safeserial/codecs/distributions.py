@@ -15,6 +15,7 @@ from typing import Any, Final
 from safeserial.errors import InvalidStateError
 from safeserial.policy import Name
 
+
 class Discarded:
     """Takes the place of what a distribution's state mentions and nobody will use.
 

@@ -24,14 +24,17 @@ from safeserial.verifier.context import Context
 from safeserial.verifier.hashing import Nests
 from safeserial.verifier.opcodes import (
     BINGET,
+    BININT,
     BINPUT,
     CODES,
+    EMPTY,
     FIXED,
     KINDS,
     KINDS_AFTER_GAP,
     MARK,
     MEMOIZE,
     NAMES,
+    NUMBERED,
     REFUSED,
     SHARED,
     SHORT_RAW,
@@ -62,12 +65,13 @@ from safeserial.verifier.values import (
 _SHORT_TEXT_CODE: Final = CODES["SHORT_BINUNICODE"]
 _TICK: Final = 1 << 14
 _MAX_GAP: Final = 1024
-_TUPLE_BYTES: Final = 56
+_TUPLE_BYTES: Final = 64
 _INSTANCE_BYTES: Final = 64
 _NO_GRANT: Final = Grant(frozenset())
 _NOBODY: Final = Global(("", ""), ("", ""), None, set())
 _SHARED: Final = 512
-_BINGET_CODE: Final = CODES["BINGET"]
+_BINGET_CODE, _BININT2_CODE = CODES["BINGET"], CODES["BININT2"]
+_EMPTY_DICT_CODE, _EMPTY_TUPLE_CODE = CODES["EMPTY_DICT"], CODES["EMPTY_TUPLE"]
 NESTED: Final = frozenset({tuple, Arguments, FrozenSetValue, Instance, Global})
 # What GET may hand out again without a look.
 PLAIN: Final = frozenset(
@@ -171,11 +175,11 @@ class Machine:
 
     def _run(self, start: int) -> tuple[int, Value]:
         data, kinds, memo, sizes = self.data, self.kinds, self.memo, SIZES
-        stack, steps, shared = self.stack, self.steps, self.shared
-        limits, push = self.context.limits, stack.append
+        objects, stack, steps, shared = self.objects, self.stack, self.steps, self.shared
+        limits, push, remember = self.context.limits, stack.append, memo.append
         here = start
         while True:
-            tuples = extra = 0
+            tuples = extra = made = 0
             for done in range(_TICK):
                 code = data[here]
                 kind = kinds[code]
@@ -190,7 +194,7 @@ class Machine:
                     push(here)
                     here += sizes[code]
                 elif kind == MEMOIZE:
-                    memo.append(stack[-1])
+                    remember(stack[-1])
                     here += 1
                 elif kind == SHORT_TEXT:
                     end = here + 2 + data[here + 1]
@@ -221,6 +225,36 @@ class Machine:
                     push(items)
                     tuples += 1
                     here += 1
+                elif kind == BININT:
+                    push(here)
+                    here += 5
+                    # A seed is what the states of like objects differ in: what follows may not.
+                    if (match := SHARED(data, here)) is not None:
+                        if (values := shared.get(match[0]) or self.learn(here, match[0])) is None:
+                            continue
+                        stack += values
+                        extra += len(values)
+                        here = match.end()
+                elif kind == NUMBERED:
+                    # The number of an array beside the stream, by far the most of such ids.
+                    at = stack[-1]
+                    if (
+                        type(at) is int
+                        and data[at] == _BININT2_CODE
+                        and (number := data[at + 1] | data[at + 2] << 8) < len(objects)
+                    ):
+                        stack[-1] = objects[number]
+                        here += 1
+                    else:
+                        self._position = here
+                        here = steps[code](self, here)
+                elif kind == EMPTY:
+                    made += 1
+                    if code == _EMPTY_DICT_CODE:
+                        push(DictValue(0, []))
+                    else:
+                        push(() if code == _EMPTY_TUPLE_CODE else ListValue(0, []))
+                    here += 1
                 elif kind == SHORT_RAW:
                     push(here)
                     here += 2 + data[here + 1]
@@ -235,22 +269,14 @@ class Machine:
                     if len(self.below) >= limits.nesting:
                         raise LimitExceededError(f"more than {limits.nesting} marks are open")
                     self.below.append(stack)
-                    match = SHARED(data, here)
-                    if match is not None:
-                        chunk = match[0]
-                        values = shared.get(chunk)
-                        if values is None:
-                            self._position = here
-                            values = self.learn(here, chunk)
-                        # None where something in it has to be looked at each time.
-                        if values:
-                            self.stack = stack = values.copy()
-                            push = stack.append
-                            extra += len(values)
-                            here += len(chunk)
-                            continue
                     self.stack = stack = []
                     push = stack.append
+                    if (match := SHARED(data, here)) is not None:
+                        if (values := shared.get(match[0]) or self.learn(here, match[0])) is None:
+                            continue
+                        stack += values
+                        extra += len(values)
+                        here = match.end()
                 else:
                     self._position = here
                     step = steps.get(code)
@@ -259,13 +285,13 @@ class Machine:
                     try:
                         here = step(self, here)
                     except Stop:
-                        self._tick(done + 1 + extra, tuples)
+                        self._tick(done + 1 + extra, tuples + made)
                         return here + 1, self.stack[0]
                     stack = self.stack
                     push = stack.append
                     kinds = self.kinds
             self._position = here
-            self._tick(_TICK + extra, tuples)
+            self._tick(_TICK + extra, tuples + made)
 
     def _tick(self, opcodes: int, tuples: int) -> None:
         self.context.count_opcodes(opcodes)
@@ -343,7 +369,10 @@ class Machine:
         return value
 
     def learn(self, here: int, chunk: bytes) -> list[Value] | None:
-        """Return what a run of short opcodes pushes, and keep it for when it comes again."""
+        """Return what a run of short opcodes pushes, and keep it for when it comes again.
+
+        None where something in it has to be looked at each time.
+        """
         memo, values = self.memo, []
         end = here + len(chunk)
         while here < end:

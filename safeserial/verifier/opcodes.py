@@ -95,6 +95,7 @@ REFUSED: Final = {
 
 # What the hot loop of the machine distinguishes; everything else has a handler.
 OTHER, FIXED, SHORT_TEXT, SHORT_RAW, MEMOIZE, BINGET, BINPUT, MARK, TUPLE = range(9)
+BININT, NUMBERED, EMPTY = range(9, 12)
 _FIXED_SIZES: Final = {
     "BININT1": 2,
     "BININT2": 3,
@@ -118,6 +119,10 @@ def _kinds(memoize: int) -> bytes:
         kinds[CODES[name]] = FIXED
     for name in _TUPLES:
         kinds[CODES[name]] = TUPLE
+    for name in ("EMPTY_DICT", "EMPTY_TUPLE", "EMPTY_LIST"):
+        kinds[CODES[name]] = EMPTY
+    kinds[CODES["BININT"]] = BININT
+    kinds[CODES["BINPERSID"]] = NUMBERED
     return bytes(kinds)
 
 
@@ -183,4 +188,4 @@ PARTED_PAIR: Final = re.compile(rb"(" + _PLAIN_TEXT + rb"\x94)\x95.{8}" + _SMALL
 ITEMS: Final = re.compile(rb"(?:" + _PLAIN_TEXT + rb"\x94)++", re.DOTALL)
 
 # A run of opcodes that push what an equal run pushed before; the states of like objects share them.
-SHARED: Final = re.compile(rb"(?:h.|[N\x88\x89]|K.){4,64}+", re.DOTALL).match
+SHARED: Final = re.compile(rb"(?:h.|[N\x88\x89]|K.|G.{8}){4,64}+", re.DOTALL).match

@@ -28,16 +28,20 @@ def part_values(parts: Parts) -> tuple[Value, ...]:
         Arrays that are built already, and sealed containers.
     """
     dtypes = [_dtype(text) for text in parts.dtypes]
+    # Nothing can be done to a built array: those of one dtype and shape are one value.
+    shared: dict[tuple[int, tuple[int, ...]], Value] = {}
     values: list[Value] = []
     for part in parts.objects:
-        if isinstance(part, Column):
+        if type(part) is Column:
             values.append(_column(part))
-        else:
+            continue
+        alike = part[:2]
+        value = shared.get(alike)
+        if value is None:
             array = ArrayValue()
-            array.built = True
-            array.dtype = dtypes[part.dtype]
-            array.shape = part.shape
-            values.append(array)
+            array.built, array.dtype, array.shape = True, dtypes[part[0]], part[1]
+            value = shared[alike] = array
+        values.append(value)
     return tuple(values)
 
 

@@ -190,23 +190,6 @@ def _tuple(machine: Machine, here: int) -> int:
     return here + 1
 
 
-def _empty_tuple(machine: Machine, here: int) -> int:
-    machine.stack.append(())
-    return here + 1
-
-
-def _empty_list(machine: Machine, here: int) -> int:
-    machine.context.allocate(_LIST_BYTES)
-    machine.stack.append(ListValue(0, []))
-    return here + 1
-
-
-def _empty_dict(machine: Machine, here: int) -> int:
-    machine.context.allocate(_DICT_BYTES)
-    machine.stack.append(DictValue(0, []))
-    return here + 1
-
-
 def _empty_set(machine: Machine, here: int) -> int:
     machine.context.allocate(_SET_BYTES)
     machine.stack.append(SetValue())
@@ -330,9 +313,6 @@ _STEPS: Final[dict[str, Step]] = {
     "LONG_BINPUT": _long_put,
     "MEMOIZE": _memoize_after_gap,
     "TUPLE": _tuple,
-    "EMPTY_TUPLE": _empty_tuple,
-    "EMPTY_LIST": _empty_list,
-    "EMPTY_DICT": _empty_dict,
     "EMPTY_SET": _empty_set,
     "LIST": _list,
     "DICT": _dict,

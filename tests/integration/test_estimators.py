@@ -17,9 +17,9 @@ from typing import Any
 import joblib
 import numpy as np
 import pytest
-import safeserial as ss
 import scipy.sparse as sp
 
+import safeserial as ss
 from tests import zoo
 
 # Some estimators warn, whoever unpickles them, that they will go.
@@ -84,9 +84,7 @@ def ring() -> ss.Keyring:
 
 
 @pytest.mark.parametrize("name", zoo.names())
-def test_signed_artifact_gives_the_same_model(
-    name: str, ring: ss.Keyring, tmp_path: Path
-) -> None:
+def test_signed_artifact_gives_the_same_model(name: str, ring: ss.Keyring, tmp_path: Path) -> None:
     model, data = zoo.fitted(name)
     for form in ("pickle", "joblib"):
         path = tmp_path / f"{form}.safeserial"

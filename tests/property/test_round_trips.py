@@ -20,7 +20,10 @@ from tests import world
 from tests.world import DAY, KEY, NOW, OTHER, THIRD
 
 relaxed = settings(
-    max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    max_examples=60 * world.EFFORT,
+    deadline=None,
+    derandomize=world.EFFORT == 1,
+    suppress_health_check=list(HealthCheck),
 )
 
 text = st.text(max_size=20)

@@ -320,7 +320,7 @@ def test_a_missing_extra_says_what_to_install(monkeypatch):
     assert "[keyring]" in caught.value.hint
 
 
-def test_a_ring_is_not_written_over_another(tmp_path: Path) -> None:
+def test_a_ring_is_not_written_over_another(tmp_path):
     path = tmp_path / "team.keys"
     ring = ss.Keyring([ss.HmacKey.generate()])
     ring.save(path)
@@ -330,7 +330,7 @@ def test_a_ring_is_not_written_over_another(tmp_path: Path) -> None:
     assert ss.Keyring.load(path).active == ring.active
 
 
-def test_of_two_changes_at_once_the_second_is_told(tmp_path: Path) -> None:
+def test_of_two_changes_at_once_the_second_is_told(tmp_path):
     path = tmp_path / "team.keys"
     ring = ss.Keyring([ss.HmacKey.generate()])
     ring.save(path)

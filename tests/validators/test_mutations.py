@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A model that validates may be wrong, but using it never ends the process.
 
-How many damaged copies are tried is set by SAFESERIAL_MUTATIONS.
+`make fuzz` tries many times as many damaged copies.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.world import EFFORT
+
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="each copy is used in a fork")
 
 HERE = Path(__file__).parent
-COUNT = int(os.environ.get("SAFESERIAL_MUTATIONS", "600"))
+COUNT = 600 * EFFORT
 SEED = int(os.environ.get("SAFESERIAL_SEED", "1"))
 
 

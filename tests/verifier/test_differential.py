@@ -26,6 +26,7 @@ from safeserial.errors import SafeSerialError
 from safeserial.policy import Policy
 from safeserial.verifier import admit, survey
 from tests.verifier.streams import Reference, dtype, integer, name, payload, short
+from tests.world import EFFORT
 
 # A constructor may refuse its arguments or an object its state: an ordinary exception of Python.
 ORDINARY = (TypeError, ValueError, AttributeError, KeyError, IndexError, OverflowError)
@@ -84,7 +85,7 @@ SMALL = st.sampled_from(
 )
 
 
-@settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=1500 * EFFORT, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.integers(0, 5), st.lists(SMALL, max_size=24))
 @example(4, [b"]", b"\x94", b"h\x00", b"a"])
 def test_grammar(protocol: int, parts: list[bytes]) -> None:

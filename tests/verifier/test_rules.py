@@ -13,13 +13,13 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+
 import safeserial as ss
 from safeserial.errors import ForbiddenOperationError
 from safeserial.policy import Policy
 from safeserial.verifier import admit
 from safeserial.verifier.intrinsic import RULES as INTRINSIC
 from safeserial.verifier.rules import RULES
-
 from tests.verifier.streams import name, payload, policy, refusal, round_trip, short, stream
 
 MAKER = name("numpy.random._pickle", "__bit_generator_ctor")

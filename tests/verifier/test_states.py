@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from safeserial.errors import ForbiddenOperationError
-from safeserial.policy import Policy
-from safeserial.verifier import admit
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from safeserial.errors import ForbiddenOperationError
+from safeserial.policy import Policy
+from safeserial.verifier import admit
 from tests.verifier.streams import (
     EMPTY_ARRAY,
     array,
