@@ -14,7 +14,7 @@ from safeserial.verifier import arrays, wrappers
 from safeserial.verifier.literals import plain
 from safeserial.verifier.machine import Machine, Step
 from safeserial.verifier.opcodes import CODES, GLOBAL_LINES, NAME
-from safeserial.verifier.rules import RULES, is_tainted, make_wrapper, no_such_rule
+from safeserial.verifier.rules import RULES, TAINTABLE, is_tainted, make_wrapper, no_such_rule
 from safeserial.verifier.states import set_state
 from safeserial.verifier.values import (
     UNKNOWN,
@@ -74,6 +74,7 @@ def _open(machine: Machine, here: int, module: str, name: str) -> None:
         opened.rule = make_wrapper
     elif opened.grant is not None:
         opened.rule = RULES.get(opened.grant.rule)
+        opened.simple = opened.rule is plain and "new" in opened.grant.roles
     machine.globals.append(opened)
     machine.stack.append(opened)
 
@@ -121,22 +122,34 @@ def _make(machine: Machine, here: int, target: Value, arguments: Value, role: st
 
 def _reduce(machine: Machine, here: int) -> int:
     stack = machine.stack
-    arguments = stack.pop()
-    return _make(machine, here, stack.pop(), arguments, "call")
+    arguments, target = stack.pop(), stack.pop()
+    if type(target) is Global and type(arguments) is tuple:
+        grant, rule = target.grant, target.rule
+        if grant is not None and rule is not None and "call" in grant.roles:
+            # The same as below without its detours: a forest calls two functions for each tree.
+            if TAINTABLE.isdisjoint(map(type, arguments)) or not is_tainted(arguments):
+                target.spent += 1
+                target.roles.add("call")
+                machine.instances += 1
+                use = machine.use
+                use.target, use.grant, use.arguments = target, grant, arguments
+                try:
+                    stack.append(rule(use))
+                except RuleBroken as broken:
+                    raise machine.forbidden(str(broken), target.dotted) from None
+                return here + 1
+    return _make(machine, here, target, arguments, "call")
 
 
 def _newobj(machine: Machine, here: int) -> int:
     stack = machine.stack
     arguments, target = stack.pop(), stack.pop()
-    if arguments == () and type(target) is Global and target.kind is not None:
-        kind = target.kind
-        if target.rule is plain and "new" in target.grant.roles:  # type: ignore[union-attr]
-            # Most instances of all: nothing to judge.
-            target.spent += 1
-            target.roles.add("new")
-            machine.instances += 1
-            stack.append(Instance(kind, 1))
-            return here + 1
+    if type(target) is Global and target.simple and arguments == () and target.kind is not None:
+        target.spent += 1
+        target.roles.add("new")
+        machine.instances += 1
+        stack.append(Instance(target.kind, 1))
+        return here + 1
     return _make(machine, here, target, arguments, "new")
 
 

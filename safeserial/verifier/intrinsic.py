@@ -70,3 +70,29 @@ ARRAY_ATTRIBUTES: Final[dict[Name, frozenset[str]]] = {
 # Classes whose __setstate__ does with a tuple what no rule here could check: it hands a part of it
 # to an array of its own making.
 DICT_STATES: Final[frozenset[Name]] = frozenset({("pandas.arrays", "SparseArray")})
+# Classes whose attributes are compared, hashed or printed while a stream is still being read, before
+# any validator could look at them: what stands there is plain.
+QUIET_STATES: Final[frozenset[Name]] = frozenset(
+    {
+        ("uuid", "UUID"),
+        ("pandas.core.dtypes.dtypes", "NumpyEADtype"),
+        *(
+            ("pandas", f"{kind}Dtype")
+            for kind in (
+                *("Boolean", "Categorical", "DatetimeTZ", "Float32", "Float64", "Int16", "Int32"),
+                *("Int64", "Int8", "Interval", "Period", "Sparse", "String", "UInt16", "UInt32"),
+                *("UInt64", "UInt8"),
+            )
+        ),
+    }
+)
+# Attributes that are compared with a string, or printed, at the same time.
+QUIET_ATTRIBUTES: Final = frozenset({"_sklearn_version", "bit_generator"})
+# Properties of pandas.DataFrame and Series that call methods of what they find, and what they find.
+FRAMES: Final[frozenset[Name]] = frozenset({("pandas", "DataFrame"), ("pandas", "Series")})
+FRAME_PARTS: Final = frozenset(
+    {"_attrs", "_data", "_flags", "_metadata", "_mgr", "_name", "_typ", "attrs", "name"}
+)
+MANAGERS: Final[frozenset[Name]] = frozenset(
+    ("pandas.core.internals.managers", name) for name in ("BlockManager", "SingleBlockManager")
+)

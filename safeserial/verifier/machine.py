@@ -66,6 +66,8 @@ _SHORT_TEXT_CODE: Final = CODES["SHORT_BINUNICODE"]
 _TICK: Final = 1 << 14
 _MAX_GAP: Final = 1024
 _TUPLE_BYTES: Final = 64
+# EMPTY_TUPLE, NEWOBJ, MEMOIZE, EMPTY_DICT, MEMOIZE.
+_NEW: Final = b")\x81\x94}\x94"
 _INSTANCE_BYTES: Final = 64
 _NO_GRANT: Final = Grant(frozenset())
 _NOBODY: Final = Global(("", ""), ("", ""), None, set())
@@ -123,8 +125,10 @@ class Machine:
         self.buffers = list(reversed(buffers))
         self.objects = objects
         self.depth = depth
-        # Keys of states that were found to be names of attributes, and runs of opcodes seen before.
+        # Keys of states that were found to be names of attributes, keys whose hash costs nothing,
+        # and runs of opcodes seen before.
         self.attributes: set[Value] = set()
+        self.easy: set[Value] = set()
         self.shared: dict[bytes, list[Value] | None] = {}
         self.stack: list[Value] = []
         self.below: list[list[Value]] = []
@@ -185,10 +189,25 @@ class Machine:
                 kind = kinds[code]
                 if kind == BINGET:
                     value = memo[data[here + 1]]
-                    if type(value) not in PLAIN:
+                    if type(value) in PLAIN:
+                        push(value)
+                    elif type(value) is Global:
+                        if value.simple and data[here + 2 : here + 7] == _NEW and kinds is KINDS:
+                            # How every ordinary object begins: an instance, and its empty state.
+                            value.roles.add("new")
+                            push(Instance(value.kind, 1))
+                            remember(stack[-1])
+                            push(DictValue(0, []))
+                            remember(stack[-1])
+                            made += 2
+                            extra += 5
+                            here += 5
+                        else:
+                            value.pushed += 1
+                            push(value)
+                    else:
                         self._position = here
-                        value = self.recall(data[here + 1])
-                    push(value)
+                        push(self.recall(data[here + 1]))
                     here += 2
                 elif kind == FIXED:
                     push(here)

@@ -188,4 +188,4 @@ PARTED_PAIR: Final = re.compile(rb"(" + _PLAIN_TEXT + rb"\x94)\x95.{8}" + _SMALL
 ITEMS: Final = re.compile(rb"(?:" + _PLAIN_TEXT + rb"\x94)++", re.DOTALL)
 
 # A run of opcodes that push what an equal run pushed before; the states of like objects share them.
-SHARED: Final = re.compile(rb"(?:h.|[N\x88\x89]|K.|G.{8}){4,64}+", re.DOTALL).match
+SHARED: Final = re.compile(rb"(?:h.|[N\x88\x89]|K.|G.{8}){6,64}+", re.DOTALL).match

@@ -70,7 +70,7 @@ from safeserial.verifier.values import (
 _DISTRIBUTIONS: Final = frozenset(
     {"scipy.stats._continuous_distns", "scipy.stats._discrete_distns"}
 )
-_TAINTABLE: Final = frozenset({Unknown, Global, tuple, Arguments})
+TAINTABLE: Final = frozenset({Unknown, Global, tuple, Arguments})
 _BASES: Final = frozenset(["list", "dict", "set", "tuple", "int", "float", "str"])
 
 
@@ -99,7 +99,7 @@ def no_such_rule(target: Global) -> PolicyError:
 def is_tainted(arguments: Tuple) -> bool:
     """Return whether some argument comes of a name that is not listed."""
     for argument in arguments:
-        if type(argument) in _TAINTABLE and _tainted(argument):
+        if type(argument) in TAINTABLE and _tainted(argument):
             return True
     return False
 
@@ -112,7 +112,7 @@ def _tainted(value: Value, depth: int = 2) -> bool:
         return value.grant is None
     if isinstance(value, tuple) and depth:
         for item in value:
-            if type(item) in _TAINTABLE and _tainted(item, depth - 1):
+            if type(item) in TAINTABLE and _tainted(item, depth - 1):
                 return True
     return False
 

@@ -10,10 +10,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from safeserial.verifier.intrinsic import (
+    FRAME_PARTS,
+    FRAMES,
+    MANAGERS,
+    QUIET_ATTRIBUTES,
+    QUIET_STATES,
+)
 from safeserial.verifier.values import (
     Arguments,
     ArrayValue,
     DictValue,
+    DTypeValue,
     FrozenSetValue,
     Global,
     Instance,
@@ -27,12 +35,14 @@ from safeserial.verifier.values import (
 )
 
 if TYPE_CHECKING:
+    from safeserial.policy import Name
     from safeserial.verifier.machine import Machine
 
 _PARTIAL_STATE: Final = 4
 _SLOT_STATE: Final = 2
-# SciPy's distributions keep a text about themselves; nothing looks it up but help().
-_HARMLESS: Final = frozenset({"__doc__"})
+# SciPy's distributions keep a text about themselves, and numpy.vectorize a name beside it; nothing
+# looks these up but help().
+_HARMLESS: Final = frozenset({"__doc__", "__name__"})
 _MEASURED: Final = frozenset({tuple, Arguments, FrozenSetValue, Instance})
 
 
@@ -68,6 +78,8 @@ def set_state(machine: Machine, target: Instance, state: Value) -> None:
         if not machine.attributes.issuperset(keys):
             _check_keys(machine, keys, trusted=kind.trusted)
         values = flat[1::2]
+        if not kind.trusted:
+            _check_values(machine, kind.name, keys, values)
         if not _MEASURED.isdisjoint(map(type, values)):
             _weigh(machine, target, values)
         if kind.arrays:
@@ -140,6 +152,39 @@ def _check_backed(state: Tuple) -> None:
         raise RuleBroken("a half-built array is not a state")
 
 
+def _check_values(machine: Machine, name: Name, keys: list[Value], values: list[Value]) -> None:
+    """Hold what a state sets off at once to what cannot do anything."""
+    if name in QUIET_STATES and not all(map(_is_quiet, values)):
+        raise RuleBroken("what it is printed and compared by is plain")
+    for key, value in zip(keys, values, strict=True):
+        # A constant is plain, and most are.
+        if type(value) is int and name not in FRAMES:
+            continue
+        text = machine.constants.value(key)
+        if text in QUIET_ATTRIBUTES and type(value) is not int:
+            raise RuleBroken(f"{text} is a constant")
+        if name in FRAMES:
+            if text not in FRAME_PARTS:
+                raise RuleBroken("a data frame has other parts")
+            managed = isinstance(value, Unknown) or (
+                isinstance(value, Instance) and value.name in MANAGERS
+            )
+            if text in ("_mgr", "_data") and not managed:
+                raise RuleBroken("a data frame's blocks are held by a BlockManager")
+
+
+def _is_quiet(value: Value) -> bool:
+    if isinstance(value, Instance):
+        kind = value.kind
+        return (
+            kind.rule in ("constants", "index", "numbers", "scalar")
+            or kind.name in QUIET_STATES
+            or kind.name[0] == "datetime"
+            or kind.trusted
+        )
+    return type(value) is int or isinstance(value, DTypeValue | Global | Unknown)
+
+
 def _check_arrays(
     machine: Machine, names: frozenset[str], keys: list[Value], values: list[Value]
 ) -> None:
@@ -155,7 +200,8 @@ def _weigh(machine: Machine, target: Instance, values: list[Value]) -> None:
     for value in values:
         if type(value) in _MEASURED:
             depth, weight = machine.nests.measure(value)
-            target.depth = max(target.depth, depth + 1)
+            if depth >= target.depth:
+                target.depth = depth + 1
             target.weight += weight
 
 

@@ -35,6 +35,8 @@ from safeserial.verifier.values import (
 )
 
 _KEPT_PAIRS: Final = 4096
+_FEW: Final = 256
+_CONSTANT: Final = frozenset({int})
 _KEPT_ITEMS: Final = 2**17
 _LIST_BYTES, _DICT_BYTES, _SET_BYTES = 56, 64, 216
 _LOWEST, _HIGHEST = 2, 5
@@ -246,8 +248,18 @@ def _setitem(machine: Machine, here: int) -> int:
 
 
 def _setitems(machine: Machine, here: int) -> int:
-    items = _segment(machine)
-    _update(machine, machine.stack[-1], items)
+    items = machine.stack
+    machine.stack = stack = machine.below.pop()
+    target, keys = stack[-1], items[::2]
+    fresh = type(target) is DictValue and not target.sealed and target.flat == []
+    # Numbers first: hashing a key that has not been charged might take for ever.
+    if fresh and len(items) <= _FEW and not len(items) % 2 and _CONSTANT.issuperset(map(type, keys)):
+        if not machine.easy.issuperset(keys):
+            _charge(machine, keys)
+            machine.easy.update(keys)
+        target.count, target.flat = len(keys), items
+    else:
+        _update(machine, target, items)
     return here + 1
 
 

@@ -41,8 +41,8 @@ class Global:
     """A name of the stream; `grant` is None where the policy does not list it."""
 
     __slots__ = (
-        *("call_only", "grant", "kind", "name", "pushed", "roles", "rule", "spent"),
-        "written",
+        *("call_only", "grant", "kind", "name", "pushed", "roles", "rule", "simple"),
+        *("spent", "written"),
     )
 
     def __init__(self, written: Name, name: Name, grant: Grant | None, roles: set[str]) -> None:
@@ -53,6 +53,8 @@ class Global:
         self.call_only = grant is not None and not grant.roles & STORABLE
         # What judges its arguments; the machine fills it in.
         self.rule: Callable[..., Value] | None = None
+        # Whether instances may be made of it, of no arguments, and there is nothing to judge.
+        self.simple = False
         # The roles it was used in so far, shared by all occurrences of the name.
         self.roles = roles
         self.grant = grant

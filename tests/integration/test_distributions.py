@@ -50,7 +50,7 @@ def test_frozen_distribution_draws_the_same(name: str, protocol: int, tmp_path: 
 @pytest.mark.parametrize("form", ["pickle", "joblib"])
 def test_randomized_search_loads_and_fits_again(form: str) -> None:
     rng = np.random.default_rng(0)
-    X, y = rng.normal(size=(60, 3)), np.arange(60) % 2  # noqa: N806
+    X, y = rng.normal(size=(60, 3)), np.arange(60) % 2
     spaces: dict[str, Any] = {"C": FROZEN["loguniform"], "max_iter": FROZEN["randint"]}
     search = RandomizedSearchCV(LogisticRegression(solver="liblinear"), spaces, n_iter=3, cv=2,
                                 random_state=0).fit(X, y)  # fmt: skip
