@@ -125,9 +125,10 @@ class Machine:
         self.buffers = list(reversed(buffers))
         self.objects = objects
         self.depth = depth
-        # Keys of states that were found to be names of attributes, keys whose hash costs nothing,
-        # and runs of opcodes seen before.
+        # Keys of states that were found to be names of attributes, those among them whose values
+        # must be constants, keys whose hash costs nothing, and runs of opcodes seen before.
         self.attributes: set[Value] = set()
+        self.quiet: set[Value] = set()
         self.easy: set[Value] = set()
         self.shared: dict[bytes, list[Value] | None] = {}
         self.stack: list[Value] = []

@@ -35,7 +35,6 @@ from safeserial.verifier.values import (
 )
 
 if TYPE_CHECKING:
-    from safeserial.policy import Name
     from safeserial.verifier.machine import Machine
 
 _PARTIAL_STATE: Final = 4
@@ -78,8 +77,8 @@ def set_state(machine: Machine, target: Instance, state: Value) -> None:
         if not machine.attributes.issuperset(keys):
             _check_keys(machine, keys, trusted=kind.trusted)
         values = flat[1::2]
-        if not kind.trusted:
-            _check_values(machine, kind.name, keys, values)
+        if kind.guarded or not machine.quiet.isdisjoint(keys):
+            _check_values(machine, kind, keys, values)
         if not _MEASURED.isdisjoint(map(type, values)):
             _weigh(machine, target, values)
         if kind.arrays:
@@ -107,6 +106,8 @@ def _check_keys(machine: Machine, keys: list[Value], *, trusted: bool) -> None:
             raise RuleBroken("an attribute's name is a string")
         if name[:2] == "__" == name[-2:] and name not in _HARMLESS:
             raise RuleBroken(f"no class keeps {name[:40]} in its state")
+        if name in QUIET_ATTRIBUTES:
+            machine.quiet.add(key)
         known.add(key)
 
 
@@ -152,8 +153,11 @@ def _check_backed(state: Tuple) -> None:
         raise RuleBroken("a half-built array is not a state")
 
 
-def _check_values(machine: Machine, name: Name, keys: list[Value], values: list[Value]) -> None:
+def _check_values(machine: Machine, kind: Kind, keys: list[Value], values: list[Value]) -> None:
     """Hold what a state sets off at once to what cannot do anything."""
+    name = kind.name
+    if kind.trusted:
+        return
     if name in QUIET_STATES and not all(map(_is_quiet, values)):
         raise RuleBroken("what it is printed and compared by is plain")
     for key, value in zip(keys, values, strict=True):

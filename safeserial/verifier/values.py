@@ -11,7 +11,13 @@ from collections.abc import Callable
 
 from safeserial.policy import ROLES, Grant, Name
 from safeserial.verifier.admitted import DType
-from safeserial.verifier.intrinsic import ARRAY_ATTRIBUTES, DICT_STATES, STORABLE
+from safeserial.verifier.intrinsic import (
+    ARRAY_ATTRIBUTES,
+    DICT_STATES,
+    FRAMES,
+    QUIET_STATES,
+    STORABLE,
+)
 
 Value = object
 Tuple = tuple[Value, ...]
@@ -24,7 +30,10 @@ class RuleBroken(Exception):
 class Kind:
     """What instances of one class may be done to; found once for each name of the stream."""
 
-    __slots__ = ("arrays", "buildable", "dict_state", "name", "rule", "shape", "trusted")
+    __slots__ = (
+        *("arrays", "buildable", "dict_state", "guarded", "name", "rule", "shape"),
+        "trusted",
+    )
 
     def __init__(self, name: Name, grant: Grant, *, buildable: bool | None = None) -> None:
         self.name = name
@@ -34,6 +43,8 @@ class Kind:
         # The user trusts the name with everything, whatever its state does.
         self.trusted = _is_trusted(grant)
         self.dict_state = name in DICT_STATES
+        # Its values are looked at one by one.
+        self.guarded = name in QUIET_STATES or name in FRAMES
         self.arrays = ARRAY_ATTRIBUTES.get(name)
 
 
