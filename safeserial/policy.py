@@ -31,8 +31,8 @@ class Grant:
     ----------
     roles : frozenset of str
         Of ``reference`` (may be stored), ``new`` (``cls.__new__``), ``call`` (by REDUCE) and
-        ``build`` (``__setstate__`` or attributes on an instance).  ``new`` and ``call`` imply that
-        it may be stored.
+        ``build`` (``__setstate__`` or attributes on an instance).  ``new`` implies that it
+        may be stored; ``call`` does not.
     rule : str
         Name of the rule for its arguments or state, ``""`` for the plain one.
     """

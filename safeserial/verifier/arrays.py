@@ -28,8 +28,16 @@ _MAX_BYTES: Final = 2**48
 _MAX_FIELDS: Final = 4096
 _PLAIN: Final = {
     **{f"{kind}{size}": size for kind in "iu" for size in (1, 2, 4, 8)},
-    **{"b1": 1, "f2": 2, "f4": 4, "f8": 8, "f12": 12, "f16": 16},
-    **{"c8": 8, "c16": 16, "c24": 24, "c32": 32},
+    "b1": 1,
+    "f2": 2,
+    "f4": 4,
+    "f8": 8,
+    "f12": 12,
+    "f16": 16,
+    "c8": 8,
+    "c16": 16,
+    "c24": 24,
+    "c32": 32,
 }
 _CODE: Final = re.compile(r"O8?|[Mm]8|[SUV](?:0|[1-9][0-9]{0,9})")
 _UNITS: Final = frozenset(
@@ -42,6 +50,7 @@ _ALIGNED_FLAG: Final = 128
 _PLAIN_STATE: Final = 8
 _METADATA_STATE: Final = 9
 _SIGNED_CHAR: Final = 256
+_PAIR, _DTYPE_ARGUMENTS, _UNIT_PARTS = 2, 3, 4
 
 
 def make_dtype(arguments: Tuple, constants: Constants) -> DTypeValue:
@@ -49,7 +58,7 @@ def make_dtype(arguments: Tuple, constants: Constants) -> DTypeValue:
 
     Without the copy BUILD would change a dtype that the whole process shares.
     """
-    if len(arguments) != 3:
+    if len(arguments) != _DTYPE_ARGUMENTS:
         raise RuleBroken("numpy.dtype takes a code, False and True")
     code = constants.text(arguments[0])
     if code not in _PLAIN and not _CODE.fullmatch(code):
@@ -107,11 +116,11 @@ def _scalar_size(dtype: DTypeValue, state: Tuple, constants: Constants) -> tuple
 
 def _unit(state: Tuple, constants: Constants) -> str:
     metadata = state[-1]
-    if len(state) != _METADATA_STATE or type(metadata) is not tuple or len(metadata) != 2:
+    if len(state) != _METADATA_STATE or type(metadata) is not tuple or len(metadata) != _PAIR:
         raise RuleBroken("a date's dtype needs its unit")
     extra, unit = metadata
     empty = constants.is_none(extra) or (isinstance(extra, DictValue) and extra.count == 0)
-    if not empty or type(unit) is not tuple or len(unit) != 4:
+    if not empty or type(unit) is not tuple or len(unit) != _UNIT_PARTS:
         raise RuleBroken("a date's dtype needs its unit")
     if constants.raw_length(unit[0]) is None:
         name = constants.text(unit[0])
@@ -157,7 +166,7 @@ def _build_void(dtype: DTypeValue, state: Tuple, constants: Constants) -> None:
 
 def _subarray(dtype: DTypeValue, state: Tuple, size: int, constants: Constants) -> tuple[int, int]:
     sub = state[2]
-    if type(sub) is not tuple or len(sub) != 2 or not all(map(constants.is_none, state[3:5])):
+    if type(sub) is not tuple or len(sub) != _PAIR or not all(map(constants.is_none, state[3:5])):
         raise RuleBroken("a subarray dtype has an element dtype and a shape")
     base = ready(sub[0])
     count = product(read_shape(sub[1], constants))
@@ -177,7 +186,7 @@ def _fields(
     found: dict[str, tuple[DType, int]] = {}
     flags, alignment = _STRUCT_FLAG, 1
     for key, entry in table.pairs[:_MAX_FIELDS]:
-        if type(entry) is not tuple or len(entry) != 2:
+        if type(entry) is not tuple or len(entry) != _PAIR:
             raise RuleBroken("a field is a dtype and an offset")
         part, offset = ready(entry[0]), constants.integer(entry[1])
         if part.has_objects or part.known is None:
@@ -205,6 +214,11 @@ def ready(value: Value) -> DTypeValue:
 
 def read_shape(value: Value, constants: Constants) -> tuple[int, ...]:
     """Return a shape of constants; a single number stands for one dimension."""
+    if type(value) is tuple and len(value) == 1 and type(value[0]) is int:
+        # One dimension, as most: it cannot overflow what the bytes are held to.
+        length = constants.integer(value[0])
+        if 0 <= length <= _MAX_BYTES:
+            return (length,)
     dimensions = value if type(value) is tuple else (value,)
     if len(dimensions) > _MAX_DIMENSIONS:
         raise RuleBroken(f"an array has at most {_MAX_DIMENSIONS} dimensions")

@@ -79,6 +79,6 @@ def _grow(target: DictValue | ListValue, count: int) -> None:
         raise RuleBroken("a column is complete")
     target.count += count
     if isinstance(target, DictValue):
-        target.flat = None
+        target.flat = target.layout = None
     else:
         target.items = None

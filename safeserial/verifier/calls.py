@@ -125,19 +125,22 @@ def _reduce(machine: Machine, here: int) -> int:
     arguments, target = stack.pop(), stack.pop()
     if type(target) is Global and type(arguments) is tuple:
         grant, rule = target.grant, target.rule
-        if grant is not None and rule is not None and "call" in grant.roles:
+        clean = TAINTABLE.isdisjoint(map(type, arguments)) or not is_tainted(arguments)
+        if clean and grant is not None and rule is not None and "call" in grant.roles:
             # The same as below without its detours: a forest calls two functions for each tree.
-            if TAINTABLE.isdisjoint(map(type, arguments)) or not is_tainted(arguments):
-                target.spent += 1
-                target.roles.add("call")
-                machine.instances += 1
-                use = machine.use
-                use.target, use.grant, use.arguments = target, grant, arguments
-                try:
-                    stack.append(rule(use))
-                except RuleBroken as broken:
-                    raise machine.forbidden(str(broken), target.dotted) from None
-                return here + 1
+            target.spent += 1
+            target.roles.add("call")
+            machine.instances += 1
+            use = machine.use
+            use.target, use.grant, use.arguments = target, grant, arguments
+            try:
+                made = rule(use)
+            except RuleBroken as broken:
+                raise machine.forbidden(str(broken), target.dotted) from None
+            if type(made) is WrapperValue:
+                machine.wrappers += 1
+            stack.append(made)
+            return here + 1
     return _make(machine, here, target, arguments, "call")
 
 

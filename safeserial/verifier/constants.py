@@ -20,6 +20,9 @@ from safeserial.verifier.opcodes import (
 )
 from safeserial.verifier.values import RawValue, RuleBroken, Value
 
+_SHORT, _KEPT, _WIDE = 64, 4096, 4
+_LATIN1: Final = bytes(range(0xC4))
+_SHORT_BYTES: Final = CODES["SHORT_BINBYTES"]
 _NONE: Final = CODES["NONE"]
 _BYTE: Final = CODES["BININT1"]
 _U2: Final = struct.Struct("<H")
@@ -56,8 +59,12 @@ class Constants:
 
     def __init__(self, data: bytes | memoryview) -> None:
         self.data = data
+        # Short texts that were asked for: a stream asks for the same few again and again.
+        self._texts: dict[int, str] = {}
+        # Characters of long texts that are not ASCII, counted when the stream was read.
+        self.lengths: dict[int, int] = {}
 
-    def value(self, value: Value) -> Any:
+    def value(self, value: Value) -> Any:  # noqa: C901, PLR0911 - one line for each opcode
         """Return the Python object of a constant."""
         if type(value) is not int:
             if isinstance(value, RawValue) and value.content is not None:
@@ -65,8 +72,13 @@ class Constants:
             raise RuleBroken("a constant is needed here")
         data, code = self.data, self.data[value]
         if code in COUNTED:
+            if value in self._texts:
+                return self._texts[value]
             start, length = self.span(value)
-            return _decode(COUNTED[code][1], bytes(data[start : start + length]))
+            found = _decode(COUNTED[code][1], bytes(data[start : start + length]))
+            if length <= _SHORT and len(self._texts) < _KEPT and type(found) is str:
+                self._texts[value] = found
+            return found
         if code in _LITERAL:
             return _LITERAL[code]
         match chr(code):
@@ -85,7 +97,7 @@ class Constants:
         width = COUNTED[self.data[offset]][0]
         if width == 1:
             return offset + 2, self.data[offset + 1]
-        form = _U4 if width == 4 else _U8
+        form = _U4 if width == _WIDE else _U8
         length: int = form.unpack_from(self.data, offset + 1)[0]
         return offset + 1 + width, length
 
@@ -123,6 +135,26 @@ class Constants:
             raise RuleBroken("a string is needed here")
         return text
 
+    def latin1(self, value: Value) -> tuple[int, bytes | None]:
+        """Return how many bytes a text stands for, and these if they are few.
+
+        Protocol 2 writes bytes as text of characters below 256.
+        """
+        code = self.data[value] if type(value) is int else 0
+        if code not in COUNTED or COUNTED[code][1] != "text":
+            raw = self.text(value).encode("latin1")
+            return len(raw), raw
+        start, size = self.span(value)  # type: ignore[arg-type]
+        text = bytes(self.data[start : start + size])
+        # It is UTF-8, or it would not have come so far: only bytes above C3 begin what is not below
+        # 256.
+        if text.translate(None, _LATIN1):
+            raise RuleBroken("a character is above 255")
+        length = self.lengths.get(value)  # type: ignore[call-overload]
+        if length is None:
+            length = len(text.decode())
+        return length, text.decode().encode("latin1") if length <= _SHORT else None
+
     def raw_length(self, value: Value) -> int | None:
         """Return the length of bytes (or a Python 2 string), None for anything else."""
         if isinstance(value, RawValue):
@@ -130,12 +162,16 @@ class Constants:
         if type(value) is not int:
             return None
         code = self.data[value]
+        if code == _SHORT_BYTES:
+            return self.data[value + 1]
         if code in COUNTED and COUNTED[code][1] in ("bytes", "bytearray", "latin1"):
             return self.span(value)[1]
         return len(self.value(value)) if code == CODES["STRING"] else None
 
     def bytes_length(self, value: Value) -> int | None:
         """Return the length of bytes proper, which is what NumPy's states take."""
+        if type(value) is int and self.data[value] == _SHORT_BYTES:
+            return self.data[value + 1]
         buffer = isinstance(value, RawValue) and value.buffer
         mutable = type(value) is int and self.data[value] == CODES["BYTEARRAY8"]
         return None if buffer or mutable else self.raw_length(value)

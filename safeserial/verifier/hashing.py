@@ -175,8 +175,8 @@ def _plain(key: Value, constants: Constants) -> Any:
         raise RuleBroken("a bytearray cannot be a key")
     if code in COUNTED:
         length = constants.span(key)[1]
-        if length > (_LONG_TEXT if code in TEXT_KEYS else 255):
-            return _OPAQUE
         if COUNTED[code][1] == "int" and length > _MAX_NUMBER_BYTES:
             raise RuleBroken("a number of more than 512 bits cannot be a key")
+        if length > (_LONG_TEXT if code in TEXT_KEYS else 255):
+            return _OPAQUE
     return constants.value(key)

@@ -62,16 +62,16 @@ RULES: Final[dict[Name, str]] = {
 # Attributes that the __setstate__ of a class calls methods of while it loads: anything but a plain
 # array could bring methods of its own.
 ARRAY_ATTRIBUTES: Final[dict[Name, frozenset[str]]] = {
-    # self.nodes.dtype, self.nodes.astype(...)
+    # It asks the nodes for their dtype, and to become another.
     ("sklearn.ensemble._hist_gradient_boosting.predictor", "TreePredictor"): frozenset({"nodes"}),
-    # scipy.interpolate.interp1d(X_thresholds_, y_thresholds_)
+    # It makes an interpolation of the two.
     ("sklearn.isotonic", "IsotonicRegression"): frozenset({"X_thresholds_", "y_thresholds_"}),
 }
 # Classes whose __setstate__ does with a tuple what no rule here could check: it hands a part of it
 # to an array of its own making.
 DICT_STATES: Final[frozenset[Name]] = frozenset({("pandas.arrays", "SparseArray")})
-# Classes whose attributes are compared, hashed or printed while a stream is still being read, before
-# any validator could look at them: what stands there is plain.
+# Classes whose attributes are compared, hashed or printed while a stream is still being read,
+# before any validator could look at them: what stands there is plain.
 QUIET_STATES: Final[frozenset[Name]] = frozenset(
     {
         ("uuid", "UUID"),

@@ -41,7 +41,6 @@ _PAIR: Final = 2
 _RANGE: Final = 2**31
 _MAX_TEXT: Final = 2**16
 _MAX_BYTE: Final = 255
-_KEPT_BYTES: Final = 64
 _RATIO: Final = re.compile(r"-?[0-9]{1,1000}(/[0-9]{1,1000})?")
 
 
@@ -101,7 +100,7 @@ def container(use: Use) -> Value:
     return filled(use, use.target.name[1])
 
 
-def filled(use: Use, kind: str) -> Value:
+def filled(use: Use, kind: str) -> Value:  # noqa: C901 - one line for each kind
     """Return what a builtin container made of the first argument is."""
     source = use.arguments[0] if use.arguments else ()
     if not isinstance(source, tuple | ListValue | DictValue | SetValue | FrozenSetValue):
@@ -202,14 +201,13 @@ def latin1(use: Use) -> Value:
     use.take(2, 2)
     if use.constant(1) not in ("latin1", "latin-1"):
         raise RuleBroken("only latin1")
-    raw = _latin1_bytes(use)
-    return RawValue(len(raw), content=raw if len(raw) <= _KEPT_BYTES else None)
+    length, content = _latin1_bytes(use)
+    return RawValue(length, content=content)
 
 
-def _latin1_bytes(use: Use) -> bytes:
-    text = use.constants.text(use.arguments[0])
+def _latin1_bytes(use: Use) -> tuple[int, bytes | None]:
     try:
-        return text.encode("latin1")
+        return use.constants.latin1(use.arguments[0])
     except UnicodeEncodeError:
         raise RuleBroken("a character is above 255") from None
 

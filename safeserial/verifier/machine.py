@@ -22,6 +22,7 @@ from safeserial.verifier import batches
 from safeserial.verifier.constants import Constants
 from safeserial.verifier.context import Context
 from safeserial.verifier.hashing import Nests
+from safeserial.verifier.memo import PLAIN, hold, learn, put, recall
 from safeserial.verifier.opcodes import (
     BINGET,
     BININT,
@@ -30,7 +31,7 @@ from safeserial.verifier.opcodes import (
     EMPTY,
     FIXED,
     KINDS,
-    KINDS_AFTER_GAP,
+    LONG_BINPUT,
     MARK,
     MEMOIZE,
     NAMES,
@@ -44,47 +45,35 @@ from safeserial.verifier.opcodes import (
 )
 from safeserial.verifier.use import Use
 from safeserial.verifier.values import (
-    UNSET,
     Arguments,
-    ArrayValue,
     DictValue,
-    DTypeValue,
     FrozenSetValue,
     Global,
     Instance,
+    Layout,
     ListValue,
     RuleBroken,
-    Run,
-    SetValue,
     Tuple,
-    Unset,
     Value,
-    WrapperValue,
 )
 
 _SHORT_TEXT_CODE: Final = CODES["SHORT_BINUNICODE"]
 _TICK: Final = 1 << 14
-_MAX_GAP: Final = 1024
 _TUPLE_BYTES: Final = 64
 # EMPTY_TUPLE, NEWOBJ, MEMOIZE, EMPTY_DICT, MEMOIZE.
 _NEW: Final = b")\x81\x94}\x94"
 _INSTANCE_BYTES: Final = 64
 _NO_GRANT: Final = Grant(frozenset())
 _NOBODY: Final = Global(("", ""), ("", ""), None, set())
-_SHARED: Final = 512
-_BINGET_CODE, _BININT2_CODE = CODES["BINGET"], CODES["BININT2"]
+_BININT1_CODE, _BININT2_CODE = CODES["BININT1"], CODES["BININT2"]
 _EMPTY_DICT_CODE, _EMPTY_TUPLE_CODE = CODES["EMPTY_DICT"], CODES["EMPTY_TUPLE"]
 NESTED: Final = frozenset({tuple, Arguments, FrozenSetValue, Instance, Global})
-# What GET may hand out again without a look.
-PLAIN: Final = frozenset(
-    {int, tuple, Instance, ArrayValue, DTypeValue, DictValue, ListValue, SetValue, FrozenSetValue}
-)
 
 
 Step: TypeAlias = "Callable[[Machine, int], int]"
 
 
-class Stop(Exception):
+class Stop(Exception):  # noqa: N818 - it is none
     """The stream has ended; not an error."""
 
 
@@ -126,10 +115,10 @@ class Machine:
         self.objects = objects
         self.depth = depth
         # Keys of states that were found to be names of attributes, those among them whose values
-        # must be constants, keys whose hash costs nothing, and runs of opcodes seen before.
+        # must be constants, and layouts of dicts and runs of opcodes seen before.
         self.attributes: set[Value] = set()
         self.quiet: set[Value] = set()
-        self.easy: set[Value] = set()
+        self.layouts: dict[Tuple, Layout] = {}
         self.shared: dict[bytes, list[Value] | None] = {}
         self.stack: list[Value] = []
         self.below: list[list[Value]] = []
@@ -178,7 +167,8 @@ class Machine:
                 f"the pickle stream is malformed near byte {where}"
             ) from None
 
-    def _run(self, start: int) -> tuple[int, Value]:
+    # One loop, opcodes inline: a call for each would take longer than all that is done here.
+    def _run(self, start: int) -> tuple[int, Value]:  # noqa: C901, PLR0912, PLR0915
         data, kinds, memo, sizes = self.data, self.kinds, self.memo, SIZES
         objects, stack, steps, shared = self.objects, self.stack, self.steps, self.shared
         limits, push, remember = self.context.limits, stack.append, memo.append
@@ -193,7 +183,8 @@ class Machine:
                     if type(value) in PLAIN:
                         push(value)
                     elif type(value) is Global:
-                        if value.simple and data[here + 2 : here + 7] == _NEW and kinds is KINDS:
+                        begun = value.simple and data[here + 2 : here + 7] == _NEW
+                        if begun and value.kind is not None and kinds is KINDS:
                             # How every ordinary object begins: an instance, and its empty state.
                             value.roles.add("new")
                             push(Instance(value.kind, 1))
@@ -208,7 +199,7 @@ class Machine:
                             push(value)
                     else:
                         self._position = here
-                        push(self.recall(data[here + 1]))
+                        push(recall(self, data[here + 1]))
                     here += 2
                 elif kind == FIXED:
                     push(here)
@@ -222,6 +213,10 @@ class Machine:
                     if not text.isascii():
                         text.decode("utf-8", "surrogatepass")
                     push(here)
+                    if kinds[data[end]] == MEMOIZE:
+                        remember(here)
+                        extra += 1
+                        end += 1
                     here = end
                 elif kind == BINPUT:
                     index = data[here + 1]
@@ -229,7 +224,7 @@ class Machine:
                         memo.append(stack[-1])
                     else:
                         self._position = here
-                        self.put(index)
+                        put(self, index)
                         kinds = self.kinds
                     here += 2
                 elif kind == TUPLE:
@@ -240,29 +235,34 @@ class Machine:
                     del stack[-size:]
                     for item in items:
                         if type(item) in NESTED:
-                            items = self.hold(items)
+                            items = hold(self, items)
                             break
                     push(items)
                     tuples += 1
                     here += 1
+                    if kinds[data[here]] == MEMOIZE:
+                        remember(items)
+                        extra += 1
+                        here += 1
                 elif kind == BININT:
                     push(here)
                     here += 5
                     # A seed is what the states of like objects differ in: what follows may not.
                     if (match := SHARED(data, here)) is not None:
-                        if (values := shared.get(match[0]) or self.learn(here, match[0])) is None:
+                        if (values := shared.get(match[0]) or learn(self, here, match[0])) is None:
                             continue
                         stack += values
                         extra += len(values)
                         here = match.end()
                 elif kind == NUMBERED:
                     # The number of an array beside the stream, by far the most of such ids.
-                    at = stack[-1]
-                    if (
-                        type(at) is int
-                        and data[at] == _BININT2_CODE
-                        and (number := data[at + 1] | data[at + 2] << 8) < len(objects)
-                    ):
+                    at, number = stack[-1], -1
+                    if type(at) is int:
+                        if data[at] == _BININT2_CODE:
+                            number = data[at + 1] | data[at + 2] << 8
+                        elif data[at] == _BININT1_CODE:
+                            number = data[at + 1]
+                    if 0 <= number < len(objects):
                         stack[-1] = objects[number]
                         here += 1
                     else:
@@ -275,9 +275,25 @@ class Machine:
                     else:
                         push(() if code == _EMPTY_TUPLE_CODE else ListValue(0, []))
                     here += 1
+                    if kinds[data[here]] == MEMOIZE:
+                        remember(stack[-1])
+                        extra += 1
+                        here += 1
+                elif kind == LONG_BINPUT:
+                    if int.from_bytes(data[here + 1 : here + 5], "little") == len(memo):
+                        remember(stack[-1])
+                        here += 5
+                    else:
+                        self._position = here
+                        here = steps[code](self, here)
+                        kinds = self.kinds
                 elif kind == SHORT_RAW:
                     push(here)
                     here += 2 + data[here + 1]
+                    if kinds[data[here]] == MEMOIZE:
+                        remember(stack[-1])
+                        extra += 1
+                        here += 1
                 elif kind == MARK:
                     here += 1
                     if data[here] == _SHORT_TEXT_CODE and stack:
@@ -292,7 +308,7 @@ class Machine:
                     self.stack = stack = []
                     push = stack.append
                     if (match := SHARED(data, here)) is not None:
-                        if (values := shared.get(match[0]) or self.learn(here, match[0])) is None:
+                        if (values := shared.get(match[0]) or learn(self, here, match[0])) is None:
                             continue
                         stack += values
                         extra += len(values)
@@ -342,78 +358,6 @@ class Machine:
             offset=self._position,
             global_name=name,
         )
-
-    def settle_references(self) -> None:
-        """Record the names that were stored: pushed more often than they were called."""
-        for one in self.globals:
-            if one.pushed > one.spent:
-                try:
-                    self.context.use(one, "reference")
-                except RuleBroken as broken:
-                    raise self.forbidden(str(broken), one.dotted) from None
-
-    # -- memo
-
-    def put(self, index: int) -> None:
-        """Put the top of the stack at an index of the memo, as PUT does."""
-        memo, value = self.memo, self.stack[-1]
-        if index < len(memo):
-            memo[index] = value
-            self.shared.clear()
-            return
-        gap = index - len(memo)
-        # The C unpickler takes memory for all indices up to the highest.
-        if gap > _MAX_GAP or index >= self.context.limits.memo_entries:
-            raise LimitExceededError("an index of the memo is far beyond those in use")
-        if gap:
-            memo.extend([UNSET] * gap)
-            self.kinds = KINDS_AFTER_GAP
-        memo.append(value)
-
-    def recall(self, index: int) -> Value:
-        """Return an entry of the memo, as GET does."""
-        value = self.memo[index]
-        if isinstance(value, Run):
-            batches.expand(self, value)
-            value = self.memo[index]
-        if isinstance(value, Global):
-            value.pushed += 1
-        elif isinstance(value, Unset):
-            raise IndexError
-        elif isinstance(value, WrapperValue):
-            raise RuleBroken("joblib's wrapper is used once")
-        elif isinstance(value, Arguments):
-            for item in value:
-                if isinstance(item, Global):
-                    item.pushed += 1
-        return value
-
-    def learn(self, here: int, chunk: bytes) -> list[Value] | None:
-        """Return what a run of short opcodes pushes, and keep it for when it comes again.
-
-        None where something in it has to be looked at each time.
-        """
-        memo, values = self.memo, []
-        end = here + len(chunk)
-        while here < end:
-            code = self.data[here]
-            value: Value = here if code != _BINGET_CODE else memo[self.data[here + 1]]
-            if type(value) not in PLAIN:
-                return None
-            values.append(value)
-            here += 2 if code == _BINGET_CODE else SIZES[code]
-        if len(self.shared) < _SHARED:
-            self.shared[chunk] = values
-        return values
-
-    def hold(self, items: Tuple) -> Tuple:
-        """Account for a new tuple that holds tuples, instances or names."""
-        for item in items:
-            if type(item) is Global and item.call_only:
-                items = Arguments(items)
-                break
-        self.nests.note(items)
-        return items
 
     def open_frame(self, here: int, frame_end: int) -> int:
         """Return where the frame ends whose opcode stands at `here`."""

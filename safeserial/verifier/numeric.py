@@ -12,7 +12,15 @@ from typing import Final
 from safeserial.policy import Grant
 from safeserial.verifier import arrays
 from safeserial.verifier.use import Use
-from safeserial.verifier.values import ArrayValue, Global, Instance, Kind, RuleBroken, Value
+from safeserial.verifier.values import (
+    ArrayValue,
+    DTypeValue,
+    Global,
+    Instance,
+    Kind,
+    RuleBroken,
+    Value,
+)
 
 _PAIR: Final = 2
 _MAX_OUTPUTS: Final = 2**24
@@ -75,7 +83,10 @@ def frombuffer(use: Use) -> Value:
 def scalar(use: Use) -> Value:
     """Accept bytes that fit a dtype without objects."""
     kind, data = use.take(2, 2)
-    arrays.check_raw(arrays.ready(kind), 1, use.constants.bytes_length(data))
+    if type(kind) is not DTypeValue or kind.known is None or kind.code[0] == "O":
+        raise RuleBroken("a scalar is of a complete dtype without objects")
+    if use.constants.bytes_length(data) != kind.known.itemsize:
+        raise RuleBroken("a scalar's bytes do not fit its dtype")
     return use.result()
 
 

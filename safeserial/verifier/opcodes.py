@@ -95,7 +95,7 @@ REFUSED: Final = {
 
 # What the hot loop of the machine distinguishes; everything else has a handler.
 OTHER, FIXED, SHORT_TEXT, SHORT_RAW, MEMOIZE, BINGET, BINPUT, MARK, TUPLE = range(9)
-BININT, NUMBERED, EMPTY = range(9, 12)
+BININT, NUMBERED, EMPTY, LONG_BINPUT = range(9, 13)
 _FIXED_SIZES: Final = {
     "BININT1": 2,
     "BININT2": 3,
@@ -122,6 +122,7 @@ def _kinds(memoize: int) -> bytes:
     for name in ("EMPTY_DICT", "EMPTY_TUPLE", "EMPTY_LIST"):
         kinds[CODES[name]] = EMPTY
     kinds[CODES["BININT"]] = BININT
+    kinds[CODES["LONG_BINPUT"]] = LONG_BINPUT
     kinds[CODES["BINPERSID"]] = NUMBERED
     return bytes(kinds)
 

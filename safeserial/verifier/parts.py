@@ -32,14 +32,14 @@ def part_values(parts: Parts) -> tuple[Value, ...]:
     shared: dict[tuple[int, tuple[int, ...]], Value] = {}
     values: list[Value] = []
     for part in parts.objects:
-        if type(part) is Column:
+        if isinstance(part, Column):
             values.append(_column(part))
             continue
-        alike = part[:2]
+        alike = part.dtype, part.shape
         value = shared.get(alike)
         if value is None:
             array = ArrayValue()
-            array.built, array.dtype, array.shape = True, dtypes[part[0]], part[1]
+            array.built, array.dtype, array.shape = True, dtypes[part.dtype], part.shape
             value = shared[alike] = array
         values.append(value)
     return tuple(values)

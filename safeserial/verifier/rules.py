@@ -98,10 +98,7 @@ def no_such_rule(target: Global) -> PolicyError:
 
 def is_tainted(arguments: Tuple) -> bool:
     """Return whether some argument comes of a name that is not listed."""
-    for argument in arguments:
-        if type(argument) in TAINTABLE and _tainted(argument):
-            return True
-    return False
+    return any(type(argument) in TAINTABLE and _tainted(argument) for argument in arguments)
 
 
 def _tainted(value: Value, depth: int = 2) -> bool:

@@ -8,6 +8,7 @@ Either way an honest state is a dict or a tuple made in the stream, and its keys
 
 from __future__ import annotations
 
+from itertools import compress
 from typing import TYPE_CHECKING, Final
 
 from safeserial.verifier.intrinsic import (
@@ -66,23 +67,11 @@ def set_state(machine: Machine, target: Instance, state: Value) -> None:
     if target.built or not kind.buildable:
         raise RuleBroken("it may not be given a state" if not target.built else "built twice")
     target.built = True
-    machine.context.builds.add(kind.name)
+    if not kind.seen:
+        kind.seen = True
+        machine.context.builds.add(kind.name)
     if type(state) is DictValue:
-        flat = state.flat
-        if flat is None:
-            if not kind.trusted:
-                raise RuleBroken("a state has too many attributes")
-            return
-        keys = flat[::2]
-        if not machine.attributes.issuperset(keys):
-            _check_keys(machine, keys, trusted=kind.trusted)
-        values = flat[1::2]
-        if kind.guarded or not machine.quiet.isdisjoint(keys):
-            _check_values(machine, kind, keys, values)
-        if not _MEASURED.isdisjoint(map(type, values)):
-            _weigh(machine, target, values)
-        if kind.arrays:
-            _check_arrays(machine, kind.arrays, keys, values)
+        _set_attributes(machine, target, state)
         return
     _weigh(machine, target, [state])
     if isinstance(state, Unknown):
@@ -95,11 +84,41 @@ def set_state(machine: Machine, target: Instance, state: Value) -> None:
         _check_state(machine, kind, state)
 
 
-def _check_keys(machine: Machine, keys: list[Value], *, trusted: bool) -> None:
+def _set_attributes(machine: Machine, target: Instance, state: DictValue) -> None:
+    kind = target.kind
+    if state.flat is None:
+        if not kind.trusted:
+            raise RuleBroken("a state has too many attributes")
+        return
+    values, layout = state.flat[1::2], state.layout
+    if layout is None or not layout.named or kind.guarded:
+        _check_attributes(machine, kind, state, values)
+    else:
+        for position in layout.quiet:
+            if type(values[position]) is not int:
+                _check_attributes(machine, kind, state, values)
+    _weigh(machine, target, values)
+
+
+def _check_attributes(machine: Machine, kind: Kind, state: DictValue, values: list[Value]) -> None:
+    if kind.trusted:
+        return
+    keys = (state.flat or [])[::2]
+    _check_keys(machine, keys)
+    quiet = [position for position, key in enumerate(keys) if key in machine.quiet]
+    if not all(type(values[position]) is int for position in quiet):
+        raise RuleBroken("what is printed and compared while it loads is a constant")
+    if kind.guarded:
+        _check_values(machine, kind, keys, values)
+    if state.layout is not None:
+        state.layout.named, state.layout.quiet = True, tuple(quiet)
+
+
+def _check_keys(machine: Machine, keys: list[Value]) -> None:
     """Hold keys to names of attributes that Python does not look up by itself."""
     known, constants = machine.attributes, machine.constants
     for key in keys:
-        if key in known or trusted:
+        if key in known:
             continue
         name = constants.value(key)
         if type(name) is not str:
@@ -137,8 +156,10 @@ def check_tuple(machine: Machine, state: Tuple) -> None:
 
 def _check_names(machine: Machine, keys: list[Value]) -> None:
     """Hold the strings among keys to names of attributes: not all the dicts are attributes."""
-    texts = [key for key in keys if type(key) is int and type(machine.constants.value(key)) is str]
-    _check_keys(machine, texts, trusted=False)
+    texts: list[Value] = [
+        key for key in keys if type(key) is int and type(machine.constants.value(key)) is str
+    ]
+    _check_keys(machine, texts)
     if any(isinstance(key, Instance) for key in keys):
         raise RuleBroken("an attribute's name is a string")
 
@@ -155,26 +176,21 @@ def _check_backed(state: Tuple) -> None:
 
 def _check_values(machine: Machine, kind: Kind, keys: list[Value], values: list[Value]) -> None:
     """Hold what a state sets off at once to what cannot do anything."""
-    name = kind.name
-    if kind.trusted:
-        return
-    if name in QUIET_STATES and not all(map(_is_quiet, values)):
+    if kind.arrays:
+        _check_arrays(machine, kind.arrays, keys, values)
+    if kind.name in QUIET_STATES and not all(map(_is_quiet, values)):
         raise RuleBroken("what it is printed and compared by is plain")
+    if kind.name not in FRAMES:
+        return
     for key, value in zip(keys, values, strict=True):
-        # A constant is plain, and most are.
-        if type(value) is int and name not in FRAMES:
-            continue
         text = machine.constants.value(key)
-        if text in QUIET_ATTRIBUTES and type(value) is not int:
-            raise RuleBroken(f"{text} is a constant")
-        if name in FRAMES:
-            if text not in FRAME_PARTS:
-                raise RuleBroken("a data frame has other parts")
-            managed = isinstance(value, Unknown) or (
-                isinstance(value, Instance) and value.name in MANAGERS
-            )
-            if text in ("_mgr", "_data") and not managed:
-                raise RuleBroken("a data frame's blocks are held by a BlockManager")
+        if text not in FRAME_PARTS:
+            raise RuleBroken("a data frame has other parts")
+        managed = isinstance(value, Unknown) or (
+            isinstance(value, Instance) and value.name in MANAGERS
+        )
+        if text in ("_mgr", "_data") and not managed:
+            raise RuleBroken("a data frame's blocks are held by a BlockManager")
 
 
 def _is_quiet(value: Value) -> bool:
@@ -201,12 +217,11 @@ def _check_arrays(
 
 def _weigh(machine: Machine, target: Instance, values: list[Value]) -> None:
     """Add to an instance what hashing its state may cost."""
-    for value in values:
-        if type(value) in _MEASURED:
-            depth, weight = machine.nests.measure(value)
-            if depth >= target.depth:
-                target.depth = depth + 1
-            target.weight += weight
+    for value in compress(values, map(_MEASURED.__contains__, map(type, values))):
+        depth, weight = machine.nests.measure(value)
+        if depth >= target.depth:
+            target.depth = depth + 1
+        target.weight += weight
 
 
 def _check_partial(machine: Machine, state: Value) -> None:
@@ -221,4 +236,3 @@ def _check_partial(machine: Machine, state: Value) -> None:
     if not (none(extra) or isinstance(extra, DictValue)):
         raise RuleBroken("a partial's attributes are a dict")
     check_tuple(machine, (extra,))
-

@@ -13,6 +13,7 @@ from typing import Final
 from safeserial.errors import CorruptArtifactError
 from safeserial.verifier.constants import COUNTED
 from safeserial.verifier.machine import NESTED, Machine, Step, Stop
+from safeserial.verifier.memo import hold, put, recall, settle
 from safeserial.verifier.opcodes import (
     CODES,
     EASY_KEYS,
@@ -26,16 +27,22 @@ from safeserial.verifier.opcodes import (
 from safeserial.verifier.values import (
     DictValue,
     Instance,
+    Layout,
     ListValue,
     RawValue,
     RuleBroken,
     SetValue,
+    Tuple,
     Unknown,
     Value,
 )
 
 _KEPT_PAIRS: Final = 4096
 _FEW: Final = 256
+_LONG_TEXT, _SHORT_TEXT = 64, 255
+_BINUNICODE: Final = CODES["BINUNICODE"]
+_LAYOUTS: Final = 4096
+_INDEX_BYTES: Final = 4
 _CONSTANT: Final = frozenset({int})
 _KEPT_ITEMS: Final = 2**17
 _LIST_BYTES, _DICT_BYTES, _SET_BYTES = 56, 64, 216
@@ -62,7 +69,7 @@ def _stop(machine: Machine, here: int) -> int:
         raise RuleBroken("a wrapper of joblib has no array behind it")
     if machine.buffers:
         raise CorruptArtifactError("the stream does not use all of its buffers")
-    machine.settle_references()
+    settle(machine)
     raise Stop
 
 
@@ -95,9 +102,11 @@ def _counted(machine: Machine, here: int) -> int:
     if length > len(machine.data) - start:
         raise ValueError("length")
     if form == "text":
-        text = machine.data[start : start + length]
-        if not bytes(text).isascii():
-            bytes(text).decode("utf-8", "surrogatepass")
+        text = bytes(machine.data[start : start + length])
+        if not text.isascii():
+            characters = len(text.decode("utf-8", "surrogatepass"))
+            if length > _LONG_TEXT:
+                machine.constants.lengths[here] = characters
     if form in ("int", "latin1") and length >= 2**31:
         raise ValueError("length")
     machine.stack.append(here)
@@ -149,29 +158,29 @@ def _index(machine: Machine, here: int) -> tuple[int, int]:
 
 def _get(machine: Machine, here: int) -> int:
     index, end = _index(machine, here)
-    machine.stack.append(machine.recall(index))
+    machine.stack.append(recall(machine, index))
     return end
 
 
 def _put(machine: Machine, here: int) -> int:
     index, end = _index(machine, here)
-    machine.put(index)
+    put(machine, index)
     return end
 
 
 def _long_get(machine: Machine, here: int) -> int:
-    machine.stack.append(machine.recall(_long_index(machine, here)))
+    machine.stack.append(recall(machine, _long_index(machine, here)))
     return here + 5
 
 
 def _long_put(machine: Machine, here: int) -> int:
-    machine.put(_long_index(machine, here))
+    put(machine, _long_index(machine, here))
     return here + 5
 
 
 def _long_index(machine: Machine, here: int) -> int:
     raw = machine.data[here + 1 : here + 5]
-    if len(raw) < 4:
+    if len(raw) < _INDEX_BYTES:
         raise IndexError
     return int.from_bytes(raw, "little")
 
@@ -187,7 +196,7 @@ def _tuple(machine: Machine, here: int) -> int:
     items = tuple(_segment(machine))
     machine.context.allocate(_LIST_BYTES + 8 * len(items))
     if not NESTED.isdisjoint(map(type, items)):
-        items = machine.hold(items)
+        items = hold(machine, items)
     machine.stack.append(items)
     return here + 1
 
@@ -250,17 +259,31 @@ def _setitem(machine: Machine, here: int) -> int:
 def _setitems(machine: Machine, here: int) -> int:
     items = machine.stack
     machine.stack = stack = machine.below.pop()
-    target, keys = stack[-1], items[::2]
-    fresh = type(target) is DictValue and not target.sealed and target.flat == []
-    # Numbers first: hashing a key that has not been charged might take for ever.
-    if fresh and len(items) <= _FEW and not len(items) % 2 and _CONSTANT.issuperset(map(type, keys)):
-        if not machine.easy.issuperset(keys):
-            _charge(machine, keys)
-            machine.easy.update(keys)
-        target.count, target.flat = len(keys), items
-    else:
-        _update(machine, target, items)
+    target = stack[-1]
+    if type(target) is DictValue and target.flat == [] and len(items) <= _FEW:
+        keys = tuple(items[::2])
+        # Offsets only: hashing a key that has not been charged might take for ever.
+        if _CONSTANT.issuperset(map(type, keys)) and not target.sealed and not len(items) % 2:
+            layout = machine.layouts.get(keys)
+            if layout is None and _are_easy(machine, keys):
+                layout = Layout()
+                if len(machine.layouts) < _LAYOUTS:
+                    machine.layouts[keys] = layout
+            if layout is not None:
+                target.count, target.flat, target.layout = len(keys), items, layout
+                return here + 1
+    _update(machine, target, items)
     return here + 1
+
+
+def _are_easy(machine: Machine, keys: Tuple) -> bool:
+    data, span = machine.data, machine.constants.span
+    # Protocol 2 writes every text with a long length; a short one costs as little as any.
+    return all(
+        type(key) is int
+        and (data[key] in EASY_KEYS or (data[key] == _BINUNICODE and span(key)[1] <= _SHORT_TEXT))
+        for key in keys
+    )
 
 
 def _update(machine: Machine, target: Value, items: list[Value]) -> None:
@@ -272,6 +295,7 @@ def _update(machine: Machine, target: Value, items: list[Value]) -> None:
             machine.context.keys.charge(key, machine.nests, machine.constants)
     if isinstance(target, DictValue) and not target.sealed:
         target.count += len(items) // 2
+        target.layout = None
         if target.flat is not None and target.count <= _KEPT_PAIRS:
             target.flat.extend(items)
         else:

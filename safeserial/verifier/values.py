@@ -23,7 +23,7 @@ Value = object
 Tuple = tuple[Value, ...]
 
 
-class RuleBroken(Exception):
+class RuleBroken(Exception):  # noqa: N818 - a sentence, which becomes an error of the project
     """A rule does not accept what it is given; the machine adds opcode and offset."""
 
 
@@ -31,7 +31,7 @@ class Kind:
     """What instances of one class may be done to; found once for each name of the stream."""
 
     __slots__ = (
-        *("arrays", "buildable", "dict_state", "guarded", "name", "rule", "shape"),
+        *("arrays", "buildable", "dict_state", "guarded", "name", "rule", "seen", "shape"),
         "trusted",
     )
 
@@ -43,9 +43,10 @@ class Kind:
         # The user trusts the name with everything, whatever its state does.
         self.trusted = _is_trusted(grant)
         self.dict_state = name in DICT_STATES
-        # Its values are looked at one by one.
-        self.guarded = name in QUIET_STATES or name in FRAMES
         self.arrays = ARRAY_ATTRIBUTES.get(name)
+        # Its values are looked at one by one.
+        self.guarded = self.arrays is not None or name in QUIET_STATES or name in FRAMES
+        self.seen = False
 
 
 class Global:
@@ -136,14 +137,29 @@ class ListValue:
         self.sealed = False
 
 
+class Layout:
+    """What is known of the keys of a dict, which the dicts of like objects share.
+
+    `named` says that they were found to be names of attributes; `quiet` are the positions of those
+    whose values must be constants.
+    """
+
+    __slots__ = ("named", "quiet")
+
+    def __init__(self) -> None:
+        self.named = False
+        self.quiet: tuple[int, ...] = ()
+
+
 class DictValue:
     """A dict made in this stream; `flat` (key, value, key, …) is None when there are too many."""
 
-    __slots__ = ("count", "flat", "sealed")
+    __slots__ = ("count", "flat", "layout", "sealed")
 
     def __init__(self, count: int = 0, flat: list[Value] | None = None) -> None:
         self.count = count
         self.flat = flat
+        self.layout: Layout | None = None
         self.sealed = False
 
     @property

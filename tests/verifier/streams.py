@@ -78,7 +78,7 @@ def array(shape: int, kind: bytes, data: bytes) -> bytes:
     return EMPTY_ARRAY + b"(K\x01" + integer(shape) + b"\x85" + kind + b"\x89" + data + b"tb"
 
 
-class Stranger(Exception):
+class Stranger(Exception):  # noqa: N818 - a name, not a fault
     """The unpickler asked for a name that was not admitted."""
 
 
@@ -148,7 +148,7 @@ def refusal(data: bytes, format: str = "pickle", chosen: Policy | None = None) -
     """Return the error that a stream meets; survey must see the same problem."""
     try:
         admit(payload(data, format), chosen or Policy.default())
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - which it is, the test says
         seen = survey(payload(data, format), chosen or Policy.default())
         assert seen.problem is not None or seen.untrusted
         return error

@@ -334,7 +334,8 @@ def test_refused(data: bytes, error: type[Exception]) -> None:
 def test_forbidden_operation_says_where() -> None:
     found = refusal(stream(CLASS, b"N}\x86b"))
     assert isinstance(found, ForbiddenOperationError)
-    assert found.opcode == "BUILD" and found.offset == len(stream(CLASS, b"N}\x86")) - 1
+    assert found.opcode == "BUILD"
+    assert found.offset == len(stream(CLASS, b"N}\x86")) - 1
 
 
 def test_all_missing_names_are_listed() -> None:
@@ -470,7 +471,8 @@ def test_nested_stream_is_verified() -> None:
     start = data.index(b"\x80\x05")
     evil = stream(name("os", "system"), short("true"), b"\x85R", protocol=5)
     found = refusal(data[:start] + evil + data[-1:], "joblib")
-    assert isinstance(found, UntrustedTypesError) and found.types == ("os.system",)
+    assert isinstance(found, UntrustedTypesError)
+    assert found.types == ("os.system",)
 
 
 @pytest.mark.parametrize("data", [b"ZF0x4a", b"ZFxyz"])
@@ -522,7 +524,8 @@ def test_bombs_stop_at_the_limit(kind: str) -> None:
     found = survey(payload(bomb, "joblib"), small).problem
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert isinstance(found, LimitExceededError) and peak < 24 * 2**20
+    assert isinstance(found, LimitExceededError)
+    assert peak < 24 * 2**20
 
 
 def test_fifteen_bytes_that_fill_memory() -> None:

@@ -147,7 +147,8 @@ def test_recursive_containers() -> None:
     value.append((value, {"v": value}))
     for protocol in range(6):
         loaded = round_trip(pickle.dumps(value, protocol))
-        assert loaded[1][0] is loaded and loaded[1][1]["v"] is loaded
+        assert loaded[1][0] is loaded
+        assert loaded[1][1]["v"] is loaded
 
 
 @pytest.mark.parametrize("texts", ["tok{}", "tök{}", "{:0200d}", "\u65e5\u672c{}"])
@@ -160,7 +161,8 @@ def test_large_vocabularies(texts: str) -> None:
     for protocol in (2, 4, 5):
         loaded = round_trip(pickle.dumps(vectorizer, protocol))
         assert loaded.vocabulary_ == vectorizer.vocabulary_
-        assert loaded.names == vectorizer.names and loaded.again == vectorizer.again
+        assert loaded.names == vectorizer.names
+        assert loaded.again == vectorizer.again
 
 
 def test_strings_of_a_batch_are_known_again() -> None:
@@ -220,5 +222,8 @@ def test_survey_lists_names_calls_and_roles() -> None:
     seen = survey(payload(data), Policy(chosen=Policy.default().allowlist))
     roles = {one.dotted: one.roles for one in seen.globals}
     key = "sklearn.preprocessing._function_transformer.FunctionTransformer"
-    assert roles[key] == ("build", "new") and not seen.untrusted and seen.problem is None
-    assert roles["numpy.log1p"] == ("reference",) and seen.calls == (key,)
+    assert roles[key] == ("build", "new")
+    assert not seen.untrusted
+    assert seen.problem is None
+    assert roles["numpy.log1p"] == ("reference",)
+    assert seen.calls == (key,)

@@ -107,7 +107,9 @@ def test_frames_do_not_lie(data: bytes) -> None:
     assert isinstance(refusal(data), ForbiddenOperationError)
 
 
-@pytest.mark.parametrize("value", [defaultdict(OrderedDict), defaultdict(list, a=[1]), Counter("a")])
+@pytest.mark.parametrize(
+    "value", [defaultdict(OrderedDict), defaultdict(list, a=[1]), Counter("a")]
+)
 def test_factories(value: Any) -> None:
     assert round_trip(pickle.dumps(value, 4)) == value
     if isinstance(value, defaultdict):
@@ -174,3 +176,22 @@ def test_protocol_2_of_a_random_state_in_a_joblib_file() -> None:
     file = io.BytesIO()
     joblib.dump(np.random.RandomState(5), file, protocol=2)
     assert round_trip(file.getvalue(), "joblib").uniform() == np.random.RandomState(5).uniform()
+
+
+@pytest.mark.parametrize("value", [b"\xff\x00a", bytes(range(256)), b"\xc3" * 300, b"a" * 300])
+@pytest.mark.parametrize("protocol", range(3))
+def test_bytes_as_text(value: bytes, protocol: int) -> None:
+    array = np.frombuffer(value, dtype="u1")
+    assert round_trip(pickle.dumps(value, protocol)) == value
+    assert np.array_equal(round_trip(pickle.dumps(array, protocol)), array)
+
+
+@pytest.mark.parametrize("text", ["\u0100", "a\u20ac" * 200, "\xff" * 200 + "\U0001f600", "\udc80"])
+def test_text_that_is_no_bytes(text: str) -> None:
+    raw = text.encode("utf-8", "surrogatepass")
+    for form in (
+        b"X" + len(raw).to_bytes(4, "little") + raw,
+        short("")[:1] + bytes([2]) + b"\xc4\x80",
+    ):
+        data = stream(name("_codecs", "encode"), form, short("latin1"), b"\x86R")
+        assert isinstance(refusal(data), ForbiddenOperationError)

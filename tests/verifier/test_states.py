@@ -122,9 +122,7 @@ def test_what_is_asked_while_loading_is_an_array(value: bytes) -> None:
         (ISOTONIC, "X_thresholds_"),
         (ISOTONIC, "y_thresholds_"),
     ):
-        assert isinstance(
-            refusal(stream(made, state(short(key), value))), ForbiddenOperationError
-        )
+        assert isinstance(refusal(stream(made, state(short(key), value))), ForbiddenOperationError)
         twice = state(short(key), FLOATS, short(key), value)
         assert isinstance(refusal(stream(made, twice)), ForbiddenOperationError)
         assert isinstance(refusal(stream(made, b")b")), ForbiddenOperationError)
