@@ -109,7 +109,8 @@ class Allowlist:
         """Return the grant of a resolved name, None where it is not on the list."""
         grant = self.grants.get(name)
         if grant is None and self.dotted and f"{name[0]}.{name[1]}" in self.dotted:
-            return Grant(ROLES)
+            # Spelled with another split, a listed name would shed the rule that comes with it.
+            return None if any(other in self.grants for other in splits(name)) else Grant(ROLES)
         return grant
 
     def __or__(self, other: Allowlist) -> Allowlist:
@@ -120,6 +121,12 @@ class Allowlist:
             roles = grant.roles if mine is None else mine.roles | grant.roles
             grants[name] = Grant(roles, grant.rule if mine is None else mine.rule)
         return Allowlist(grants, {**other.renames, **self.renames}, self.dotted | other.dotted)
+
+
+def splits(name: Name) -> list[Name]:
+    """Return all ways to split the dotted form of a name into module and qualname."""
+    parts = f"{name[0]}.{name[1]}".split(".")
+    return [(".".join(parts[:i]), ".".join(parts[i:])) for i in range(1, len(parts))]
 
 
 def parse_allowlist(document: Mapping[str, Any], where: str) -> Allowlist:

@@ -38,9 +38,11 @@ STAND_INS: Final[dict[Name, Any]] = {
 _MODULES: Final = frozenset({"scipy.stats._continuous_distns", "scipy.stats._discrete_distns"})
 
 
-def is_distribution(name: Name) -> bool:
-    """Say whether a resolved name is the class of one of SciPy's distributions."""
-    return name[0] in _MODULES and name[1].endswith("_gen")
+def is_distribution(found: object) -> bool:
+    """Say whether an object is the class of one of SciPy's distributions."""
+    return (
+        isinstance(found, type) and found.__module__ in _MODULES and found.__name__[-4:] == "_gen"
+    )
 
 
 @functools.cache

@@ -75,7 +75,8 @@ class RestrictedUnpickler(pickle.Unpickler):
         if resolved in self._stand_ins:
             return self._stand_ins[resolved]
         found = find_object(resolved)
-        return distributions.stand_in(found) if distributions.is_distribution(resolved) else found
+        # By the class's own name: whoever trusts it under another must not get its __setstate__.
+        return distributions.stand_in(found) if distributions.is_distribution(found) else found
 
     def persistent_load(self, pid: Any) -> Any:
         """Return what an integer id stands for."""
@@ -139,7 +140,7 @@ def load(unpickler: RestrictedUnpickler) -> Any:
     except MemoryError:
         raise LimitExceededError("there is not enough memory to build this model") from None
     except Exception as error:
-        said = f"{type(error).__name__}: {error}"
+        said = f"{type(error).__name__}: {_said(error)}"
         version = sklearn_version(unpickler.stream)
         under = f", saved under scikit-learn {version}" if version else ""
         raise InvalidStateError(
@@ -148,6 +149,13 @@ def load(unpickler: RestrictedUnpickler) -> Any:
             if version
             else "the model may come from other library versions; see `safeserial inspect`",
         ) from error
+
+
+def _said(error: Exception) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - a KeyError prints the key, whose class is not ours
+        return "(its message cannot be shown)"
 
 
 # As pickle writes the key, and the opcode and length of the value: a short string or a long one.

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from safeserial.errors import LimitExceededError
-from safeserial.policy import Grant, Name, Policy
+from safeserial.policy import Grant, Name, Policy, splits
 from safeserial.verifier import intrinsic
 from safeserial.verifier.admitted import InlineArray
 from safeserial.verifier.hashing import KeyCosts
@@ -89,6 +89,8 @@ class Context:
         grant = self.allowlist.find(name)
         if grant is None and name in known:
             grant = _KNOWN
+        if "." in name[1] and not intrinsic.SPECIAL.isdisjoint(splits(name)):
+            grant = None  # a special name with another split would shed what holds for it
         if grant is not None and name in intrinsic.RULES:
             grant = Grant(grant.roles, intrinsic.RULES[name])
         if self.names.setdefault(written, name) != name:

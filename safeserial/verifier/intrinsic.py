@@ -96,3 +96,7 @@ FRAME_PARTS: Final = frozenset(
 MANAGERS: Final[frozenset[Name]] = frozenset(
     ("pandas.core.internals.managers", name) for name in ("BlockManager", "SingleBlockManager")
 )
+# All names that something here holds for.
+SPECIAL: Final[frozenset[Name]] = (
+    frozenset({*RULES, *ARRAY_ATTRIBUTES}) | DICT_STATES | QUIET_STATES | FRAMES
+)

@@ -42,6 +42,7 @@ from tests import zoo
 RULES = {
     "",
     "bit-generator",
+    "bound-method",
     "bytearray",
     "bytes",
     "class-argument",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Hostile files, one small builder a technique: what each does to an unrestricted loader is its proof.
+"""Hostile files, one small builder a technique; what it does elsewhere is its proof.
 
 Code that runs leaves a file ``pwned`` in the current directory.  `legacy` yields plain pickles and
 joblib files; `signed` artifacts that the right key has signed, because who signs may lie as well.
@@ -33,8 +33,8 @@ from safeserial import payload as layout
 from safeserial.dtypes import encode_dtypes
 from safeserial.errors import (
     CorruptArtifactError,
-    FormatError,
     ForbiddenOperationError,
+    FormatError,
     InvalidStateError,
     LimitExceededError,
     NotAnArtifactError,
@@ -1135,12 +1135,12 @@ def _in_fork(action: Callable[[], bytes]) -> bytes:
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
             signal.alarm(5)
             os.close(reading)
-            with open(writing, "wb") as pipe:
+            with os.fdopen(writing, "wb") as pipe:
                 pipe.write(action())
         finally:
             os._exit(0)
     os.close(writing)
-    with open(reading, "rb") as pipe:
+    with os.fdopen(reading, "rb") as pipe:
         data = pipe.read()
     _, status = os.waitpid(process, 0)
     return b"" if status else data
@@ -1162,7 +1162,7 @@ def legacy() -> Iterator[Case]:
 # -- signed
 
 
-def signed() -> Iterator[Case]:
+def signed() -> Iterator[Case]:  # noqa: C901 - a table
     """Artifacts that the right key has signed."""
     whole = world.Parts.of(world.artifact(world.arrays()))
     index = whole.members[layout.INDEX]
@@ -1177,7 +1177,7 @@ def signed() -> Iterator[Case]:
         members = {layout.STREAM: raw, layout.INDEX: table, layout.BUFFERS: buffers}
         return world.Parts(whole.signatures, whole.manifest, members).described().signed()
 
-    def packed(
+    def packed(  # noqa: PLR0917
         raw: bytes,
         lengths: list[int],
         objects: list[bytes],

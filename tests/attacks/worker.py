@@ -5,7 +5,7 @@ Run as a program with a mode and a list of files: ``load`` and ``inspect`` print
 file; ``native`` opens one with an unrestricted loader, and its exit status tells.
 """
 
-from __future__ import annotations
+from __future__ import contextlib
 
 import copyreg
 import importlib
@@ -65,7 +65,7 @@ def state() -> dict[str, Any]:
     found["path"] = list(sys.path)
     found["configuration"] = repr(importlib.import_module("sklearn").get_config())
     found["limit"] = sys.getrecursionlimit()
-    found["files"] = sorted(os.listdir())
+    found["files"] = sorted(one.name for one in Path().iterdir())
     return found
 
 
@@ -79,10 +79,8 @@ def memory(field: str) -> int:
 
 
 def forget_peak() -> None:
-    try:
+    with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", "ascii")
-    except OSError:
-        pass
 
 
 def warm() -> None:
@@ -125,12 +123,10 @@ def main(mode: str, names: list[str]) -> None:
     if mode == "native":
         import joblib
 
-        try:
+        with contextlib.suppress(BaseException):  # malice often ends in an exception, too
             joblib.load(names[0])
-        except BaseException:  # noqa: BLE001 - malice often ends in an exception, too
-            pass
         if len(names) > 1:
-            sys.exit(3 if eval(names[1]) else 0)  # noqa: S307 - an expression of the corpus
+            sys.exit(3 if eval(names[1]) else 0)
         return
     import safeserial as ss
 
@@ -162,7 +158,9 @@ def main(mode: str, names: list[str]) -> None:
             result["changed"] = sorted(
                 one
                 for one in set(sys.modules) - modules
-                if not one.startswith(("safeserial", "encodings.", "blake3", "lz4", "zstandard"))
+                if not one.startswith(
+                    ("safeserial", "encodings.", "blake3", "traceback", "lz4", "zstandard")
+                )
             )
         print(json.dumps({"name": name, **result}), flush=True)
 

@@ -301,7 +301,7 @@ ROWS: list[tuple[str, bytes, type[Exception]]] = [
         "tuple DAG as a key",
         stream(
             b"}N"
-             b"\x94h\x00\x86"
+            b"\x94h\x00\x86"
             + b"".join(b"\x94h" + bytes([n]) + b"\x86" for n in range(1, 16))
             + b"Ns"
         ),
