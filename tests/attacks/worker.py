@@ -7,6 +7,7 @@ file; ``native`` opens one with an unrestricted loader, and its exit status tell
 
 from __future__ import contextlib
 
+import contextlib
 import copyreg
 import importlib
 import json
