@@ -5,7 +5,7 @@ Run as a program with a mode and a list of files: ``load`` and ``inspect`` print
 file; ``native`` opens one with an unrestricted loader, and its exit status tells.
 """
 
-from __future__ import contextlib
+from __future__ import annotations
 
 import contextlib
 import copyreg
