@@ -138,7 +138,12 @@ def test_interrupted_is_one_line_and_130(run, monkeypatch):
 def test_interrupted_for_real(ring):
     command = [sys.executable, "-m", "safeserial", "keys", "import", "-"]
     with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # Whoever runs the tests may ignore the signal, and a child inherits that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     ) as process:
         time.sleep(1.5)
         process.send_signal(signal.SIGINT)
