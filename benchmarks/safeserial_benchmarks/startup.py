@@ -7,9 +7,14 @@ in every one of them, so what counts is the difference within a round.
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
+import functools
+import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -82,8 +87,18 @@ def _small_artifact(folder: Path) -> tuple[Path, Path]:
     return artifact, keys
 
 
+@functools.cache
+def _bytecode() -> str:
+    folder = tempfile.mkdtemp(prefix="safeserial-bytecode-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
 def _run(command: list[str]) -> None:
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    # An installed program has its bytecode cached, whatever this process was told about writing it.
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": _bytecode()}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if ran.returncode:
         last = (ran.stderr.strip().splitlines() or [""])[-1]
         raise RuntimeError(f"exit code {ran.returncode}: {last}")
