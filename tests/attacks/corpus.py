@@ -339,10 +339,10 @@ def opcodes() -> Iterator[Case]:
         "frame that ends in an opcode": (
             b"\x80\x04" + frame(call[:5]) + call[5:],
             REFUSED,
-            "marker",
+            "",
         ),
         "frame of nothing": (b"\x80\x04" + frame(b"") + call, UNTRUSTED, "marker"),
-        "frame in a frame": (b"\x80\x04" + frame(frame(call)), REFUSED, "marker"),
+        "frame in a frame": (b"\x80\x04" + frame(frame(call)), REFUSED, ""),
         "frame behind STOP": (b"\x80\x04" + frame(call + b"N", len(call) + 1), REFUSED, "marker"),
         "memo read before it is written": (stream(b"h\0"), CORRUPT, ""),
         "memo overwritten": (
@@ -762,7 +762,7 @@ def arrays() -> Iterator[Case]:
     base = name("numpy", "dtype") + short("V8")
     many = b"]" + b"Na" * 3
     rows: dict[str, tuple[bytes, str]] = {
-        "pointers: no object flag": (array(1, dtype("O8", "|"), raw), "crash"),
+        "pointers: no object flag": (array(1, dtype("O8", "|"), raw), ""),
         "pointers: flags 1": (array(1, dtype("O8", "|", flags=1), raw), ""),
         "pointers: flags 62": (array(1, dtype("O8", "|", flags=62), raw), ""),
         "pointers: f8 with object flags": (array(1, dtype("f8", flags=63), raw), ""),
@@ -779,7 +779,7 @@ def arrays() -> Iterator[Case]:
         "field outside": (array(1, void(8, [("a", FLOAT, 4)]), raw), ""),
         "field far outside": (array(1, void(8, [("a", FLOAT, 2**30)]), raw), ""),
         "field before": (array(1, void(8, [("a", FLOAT, -8)]), raw), ""),
-        "field of objects, hidden": (array(1, void(8, [("a", OBJECT, 0)]), raw), "crash"),
+        "field of objects, hidden": (array(1, void(8, [("a", OBJECT, 0)]), raw), ""),
         "field of objects": (array(1, void(8, [("a", OBJECT, 0)], flags=27), raw), ""),
         "field flags": (array(1, void(8, [("a", FLOAT, 0)], flags=0), raw), ""),
         "field of a half-built dtype": (
