@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from safeserial.payload import Parts
 from safeserial.policy import Name
@@ -30,6 +31,10 @@ class DType:
         Name, dtype and offset of each field of a structured dtype, else empty.
     unit : str
         Unit of a datetime or timedelta, as NumPy prints it (``"ns"``, ``"25s"``), else ``""``.
+    element : DType, optional
+        Of a subarray; its dimensions are `shape`.
+    shape : tuple of int
+        Dimensions of a subarray.
     """
 
     code: str
@@ -37,10 +42,11 @@ class DType:
     itemsize: int
     fields: tuple[tuple[str, DType, int], ...] = ()
     unit: str = ""
+    element: DType | None = None
+    shape: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True)
-class InlineArray:
+class InlineArray(NamedTuple):
     """An array whose bytes stand inside a joblib stream.
 
     Parameters
@@ -55,7 +61,7 @@ class InlineArray:
         Memory order.
     """
 
-    data: memoryview = field(repr=False)
+    data: memoryview
     dtype: DType
     shape: tuple[int, ...]
     order: str

@@ -8,7 +8,7 @@ element, corrupts memory while the unpickler runs; no check after loading could 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from safeserial.verifier.admitted import DType
@@ -26,6 +26,10 @@ from safeserial.verifier.values import (
 _MAX_DIMENSIONS: Final = 64
 _MAX_BYTES: Final = 2**48
 _MAX_FIELDS: Final = 4096
+_MAX_LEVELS: Final = 32
+_MAX_NESTED: Final = 500
+# Elements of no bytes cost nothing until somebody looks at each.
+_MAX_EMPTY: Final = 2**24
 _PLAIN: Final = {
     **{f"{kind}{size}": size for kind in "iu" for size in (1, 2, 4, 8)},
     "b1": 1,
@@ -145,11 +149,12 @@ def _build_void(dtype: DTypeValue, state: Tuple, constants: Constants) -> None:
     if size != int(dtype.code[1:]):
         raise RuleBroken("the dtype's state does not fit its code")
     fields: tuple[tuple[str, DType, int], ...] = ()
+    shape: tuple[int, ...] = ()
     expected, alignment = 0, 1
     if not constants.is_none(state[2]):
-        expected, alignment = _subarray(dtype, state, size, constants)
+        expected, alignment, shape = _subarray(dtype, state, size, constants)
     elif type(state[3]) is tuple:
-        fields, expected, alignment = _fields(state, size, constants)
+        fields, expected, alignment = _fields(dtype, state, size, constants)
     elif not (constants.is_none(state[3]) and constants.is_none(state[4])):
         raise RuleBroken("a void dtype's state has another form")
     if type(state[3]) is tuple and flags & _ALIGNED_FLAG:
@@ -161,30 +166,36 @@ def _build_void(dtype: DTypeValue, state: Tuple, constants: Constants) -> None:
     if flags != expected:
         raise RuleBroken("a dtype's flags do not fit its fields")
     dtype.align, dtype.flags = align, expected
-    dtype.known = DType(dtype.code, "|", size, fields)
+    element = dtype.base[0].known if dtype.base is not None else None
+    dtype.known = DType(dtype.code, "|", size, fields, "", element, shape)
 
 
-def _subarray(dtype: DTypeValue, state: Tuple, size: int, constants: Constants) -> tuple[int, int]:
+def _subarray(
+    dtype: DTypeValue, state: Tuple, size: int, constants: Constants
+) -> tuple[int, int, tuple[int, ...]]:
     sub = state[2]
     if type(sub) is not tuple or len(sub) != _PAIR or not all(map(constants.is_none, state[3:5])):
         raise RuleBroken("a subarray dtype has an element dtype and a shape")
-    base = ready(sub[0])
-    count = product(read_shape(sub[1], constants))
-    if base.has_objects or base.known is None or base.known.itemsize * count != size:
+    base, shape = ready(sub[0]), read_shape(sub[1], constants)
+    count = product(shape)
+    if base.depth >= _MAX_LEVELS or base.has_objects:
+        raise RuleBroken("a subarray dtype has an element dtype and a shape")
+    if base.known is None or base.known.itemsize * count != size:
         raise RuleBroken("a subarray dtype's size does not fit its shape")
     dtype.base = (base, count)
-    return base.flags, base.align
+    dtype.depth, dtype.leaves = base.depth + 1, base.leaves
+    return base.flags, base.align, shape
 
 
 def _fields(
-    state: Tuple, size: int, constants: Constants
+    dtype: DTypeValue, state: Tuple, size: int, constants: Constants
 ) -> tuple[tuple[tuple[str, DType, int], ...], int, int]:
     names, table = state[3], state[4]
     if type(names) is not tuple or not isinstance(table, DictValue) or table.pairs is None:
         raise RuleBroken("a structured dtype needs names and fields")
     order = [constants.text(name) for name in names]
     found: dict[str, tuple[DType, int]] = {}
-    flags, alignment = _STRUCT_FLAG, 1
+    flags, alignment, leaves, depth = _STRUCT_FLAG, 1, 0, 0
     for key, entry in table.pairs[:_MAX_FIELDS]:
         if type(entry) is not tuple or len(entry) != _PAIR:
             raise RuleBroken("a field is a dtype and an offset")
@@ -194,6 +205,10 @@ def _fields(
         if offset < 0 or offset + part.known.itemsize > size:
             raise RuleBroken("a field lies outside its element")
         found[constants.text(key)] = (part.known, offset)
+        leaves += part.leaves
+        depth = max(depth, part.depth + 1)
+        if leaves > _MAX_FIELDS or depth > _MAX_LEVELS:
+            raise RuleBroken("a structured dtype has too many fields")
         flags |= part.flags
         alignment = max(alignment, part.align)
     if (
@@ -202,6 +217,7 @@ def _fields(
         or len(table.pairs) != len(order)
     ):
         raise RuleBroken("a structured dtype's names are not those of its fields")
+    dtype.depth, dtype.leaves = depth, max(1, leaves)
     return tuple((name, *found[name]) for name in order), flags, alignment
 
 
@@ -232,6 +248,11 @@ def read_shape(value: Value, constants: Constants) -> tuple[int, ...]:
     return shape
 
 
+def nested_arrays(items: Iterable[Value]) -> int:
+    """Return how many arrays of objects stand in each other among values."""
+    return max((one.depth for one in items if type(one) is ArrayValue), default=0)
+
+
 def product(shape: Sequence[int]) -> int:
     """Return the number of elements."""
     count = 1
@@ -247,6 +268,13 @@ def check_raw(dtype: DTypeValue, count: int, length: int | None) -> None:
         raise RuleBroken("raw bytes cannot be the data of an array of objects")
     if length is None or count * known.itemsize != length:
         raise RuleBroken("an array's bytes do not fit its shape")
+    check_empty(known, count)
+
+
+def check_empty(known: DType, count: int) -> None:
+    """Hold the number of elements that have no bytes to a limit."""
+    if not known.itemsize and count > _MAX_EMPTY:
+        raise RuleBroken("an array has too many elements of no bytes")
 
 
 def build_array(array: ArrayValue, state: Value, constants: Constants) -> None:
@@ -261,6 +289,10 @@ def build_array(array: ArrayValue, state: Value, constants: Constants) -> None:
     if dtype.has_objects:
         if not isinstance(data, ListValue) or data.count != product(shape):
             raise RuleBroken("an array of objects needs a list of as many")
+        array.depth = 1 + max(data.depth, nested_arrays(data.items or ()))
+        if array.depth > _MAX_NESTED:
+            # Freeing one frees the next inside it, on the C stack.
+            raise RuleBroken("arrays of objects stand in each other too deeply")
     else:
         check_raw(dtype, product(shape), constants.bytes_length(data))
     if array.masked:

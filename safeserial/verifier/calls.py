@@ -16,6 +16,7 @@ from safeserial.verifier.machine import Machine, Step
 from safeserial.verifier.opcodes import CODES, GLOBAL_LINES, NAME
 from safeserial.verifier.rules import RULES, TAINTABLE, is_tainted, make_wrapper, no_such_rule
 from safeserial.verifier.states import set_state
+from safeserial.verifier.tracing import learn
 from safeserial.verifier.values import (
     UNKNOWN,
     Arguments,
@@ -150,8 +151,13 @@ def _newobj(machine: Machine, here: int) -> int:
     if type(target) is Global and target.simple and arguments == () and target.kind is not None:
         target.spent += 1
         target.roles.add("new")
+        kind = target.kind
+        if kind.trace is not None and (end := kind.trace.replay(machine, here + 1)):
+            return end
         machine.instances += 1
-        stack.append(Instance(target.kind, 1))
+        made = Instance(kind, 1)
+        kind.begun = made, here + 1, len(machine.memo)
+        stack.append(made)
         return here + 1
     return _make(machine, here, target, arguments, "new")
 
@@ -182,6 +188,9 @@ def _build(machine: Machine, here: int) -> int:
             set_state(machine, target, state)
         except RuleBroken as broken:
             raise machine.forbidden(str(broken), ".".join(target.name)) from None
+        begun = target.kind.begun
+        if begun is not None and begun[0] is target:
+            learn(machine, target.kind, here + 1)
     elif type(target) is ArrayValue:
         try:
             arrays.build_array(target, state, machine.constants)

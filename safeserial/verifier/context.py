@@ -19,6 +19,7 @@ from safeserial.verifier.values import Global, RuleBroken
 
 # The unpickler needs about this many times the bytes of an honest stream anyway.
 _NATURAL_INFLATION: Final = 16
+_MOST_NAMES: Final = 4096
 _KNOWN: Final = Grant(frozenset({"new"}))
 
 
@@ -44,12 +45,15 @@ class Context:
         Whether arrays may stand inside the stream.
     size : int
         Bytes of the payload, decompressed.
+    traced : bool, default=True
+        Whether objects may be verified by traces (`traces`).
     """
 
-    def __init__(self, policy: Policy, *, joblib: bool, size: int) -> None:
+    def __init__(self, policy: Policy, *, joblib: bool, size: int, traced: bool = True) -> None:
         self.allowlist = policy.allowlist
         self.limits = policy.limits
         self.joblib = joblib
+        self.traced = traced
         self.keys = KeyCosts(policy.limits)
         self.sightings: dict[tuple[Name, Name], Sighting] = {}
         self.names: dict[Name, Name] = {}
@@ -85,22 +89,34 @@ class Context:
         Global
             With its grant, None where the policy does not list it.
         """
-        name = self.allowlist.resolve(*renamed)
-        grant = self.allowlist.find(name)
+        name, grant = self._answer(renamed)
         if grant is None and name in known:
             grant = _KNOWN
-        if "." in name[1] and not intrinsic.SPECIAL.isdisjoint(splits(name)):
-            grant = None  # a special name with another split would shed what holds for it
-        if grant is not None and name in intrinsic.RULES:
-            grant = Grant(grant.roles, intrinsic.RULES[name])
         if self.names.setdefault(written, name) != name:
             raise RuleBroken("one name stands for two things in this file")
         sighting = self.sightings.get((written, name))
         if sighting is None:
+            if len(self.sightings) >= _MOST_NAMES:
+                raise LimitExceededError(f"more than {_MOST_NAMES} different names")
             # No grant, not listed: what comes of the name is unknown, and nothing is admitted.
             sighting = Sighting(written, name, grant is not None, offset)
             self.sightings[written, name] = sighting
         return Global(written, name, grant, sighting.roles)
+
+    def _answer(self, renamed: Name) -> tuple[Name, Grant | None]:
+        """Return today's name and its grant; what is listed is looked up once for all streams."""
+        answer = self.allowlist.answers.get(renamed)
+        if answer is not None:
+            return answer
+        name = self.allowlist.resolve(*renamed)
+        grant = self.allowlist.find(name)
+        if "." in name[1] and not intrinsic.SPECIAL.isdisjoint(splits(name)):
+            grant = None  # a special name with another split would shed what holds for it
+        if grant is not None:
+            if name in intrinsic.RULES:
+                grant = Grant(grant.roles, intrinsic.RULES[name])
+            self.allowlist.answers[renamed] = name, grant
+        return name, grant
 
     def use(self, target: Global, role: str) -> bool:
         """Record that a name is used in a role.

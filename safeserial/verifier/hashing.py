@@ -9,6 +9,7 @@ is counted, and numbers are really hashed to see that they do not collide.
 
 from __future__ import annotations
 
+import struct
 from typing import Any, Final
 
 from safeserial.errors import LimitExceededError
@@ -19,6 +20,7 @@ from safeserial.verifier.values import (
     Arguments,
     ArrayValue,
     DictValue,
+    DTypeValue,
     FrozenSetValue,
     Global,
     Instance,
@@ -36,12 +38,13 @@ _MAX_WEIGHT: Final = 4096
 _MAX_NUMBER_BYTES: Final = 64
 _MAX_SAME_HASH: Final = 64
 _WORK_PER_KEY: Final = 100
-_OPAQUE_SHARE: Final = 10
+_OPAQUE_SHARE: Final = 200
 _LONG_TEXT: Final = 1024
 _FREE_EXPANSION: Final = 10_000_000
 _MUTABLE: Final = (ListValue, DictValue, SetValue, ArrayValue, WrapperValue)
 _MEASURED: Final = frozenset({tuple, Arguments, FrozenSetValue, Instance})
 _OPAQUE: Final = object()
+_FLOATS: Final = {2: "e", 4: "f", 8: "d"}
 
 
 class KeyCosts:
@@ -160,6 +163,50 @@ class Nests:
         return FrozenSetValue(depth, weight)
 
 
+def _made(key: Instance, parts: Tuple, constants: Constants) -> Any:
+    """Return a number or a date as something that has the same hash."""
+    if key.rule == "scalar":
+        return _scalar(parts, constants)
+    import decimal
+    import fractions
+
+    values: list[Any] = [
+        _OPAQUE if isinstance(one, RawValue) else constants.value(one) for one in parts
+    ]
+    if _OPAQUE in values:
+        return _OPAQUE
+    try:
+        if key.name == ("decimal", "Decimal"):
+            return decimal.Decimal(*values)
+        if key.name == ("fractions", "Fraction"):
+            return fractions.Fraction(*values)
+    except (ArithmeticError, TypeError, ValueError):
+        return _OPAQUE
+    # The rest hash the bytes or the numbers they are made of.
+    return tuple(values)
+
+
+def _scalar(parts: Tuple, constants: Constants) -> Any:
+    dtype, data = parts
+    raw = data.content if isinstance(data, RawValue) else constants.value(data)
+    if not isinstance(dtype, DTypeValue) or dtype.known is None or not isinstance(raw, bytes):
+        return _OPAQUE
+    order = dtype.known.byteorder.replace("|", "<")
+    match dtype.code[0]:
+        case "i" | "u" | "b" | "M" | "m":
+            signed = dtype.code[0] not in "ub"
+            return int.from_bytes(raw, "big" if order == ">" else "little", signed=signed)
+        case "f" | "c":
+            form = _FLOATS.get(len(raw) if dtype.code[0] == "f" else len(raw) // 2)
+            if form is None:
+                return _OPAQUE
+            numbers = struct.unpack(f"{order}{len(raw) // struct.calcsize(form)}{form}", raw)
+            return complex(*numbers) if dtype.code[0] == "c" else numbers[0]
+        case "S" | "U":
+            return raw
+    return _OPAQUE
+
+
 def _plain(key: Value, constants: Constants) -> Any:
     """Return the key as a Python object, or a mark where it is not made of constants only."""
     if type(key) is tuple:
@@ -167,6 +214,8 @@ def _plain(key: Value, constants: Constants) -> Any:
         return _OPAQUE if any(item is _OPAQUE for item in items) else items
     if isinstance(key, _MUTABLE) or (isinstance(key, RawValue) and key.buffer):
         raise RuleBroken("a container or an array cannot be a key")
+    if isinstance(key, Instance) and key.parts is not None:
+        return _made(key, key.parts, constants)
     if type(key) is not int:
         # Names and functions hash by address, which a file cannot choose.
         return repr(key.written) if isinstance(key, Global) else _OPAQUE

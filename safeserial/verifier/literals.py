@@ -6,6 +6,7 @@ Floor 4.  The names of the rules are in `rules`.
 
 from __future__ import annotations
 
+import datetime
 import re
 from typing import Final
 
@@ -40,6 +41,9 @@ _KINDS: Final = frozenset(
 _PAIR: Final = 2
 _RANGE: Final = 2**31
 _MAX_TEXT: Final = 2**16
+_MAX_BITS: Final = 2**13
+_MOMENTS: Final = {"date": 4, "time": 6, "datetime": 10}
+_FOLD: Final = 0x80
 _MAX_BYTE: Final = 255
 _RATIO: Final = re.compile(r"-?[0-9]{1,1000}(/[0-9]{1,1000})?")
 
@@ -68,10 +72,48 @@ def constants_only(use: Use) -> Value:
         value = use.constants.value(argument)
         if isinstance(value, str | bytes | bytearray) and len(value) > _MAX_TEXT:
             raise RuleBroken("a text is too long here")
+        if isinstance(value, int) and value.bit_length() > _MAX_BITS:
+            raise RuleBroken("a number is too long here")
         fraction = use.target.name == ("fractions", "Fraction")
         if fraction and isinstance(value, str) and not _RATIO.fullmatch(value):
             raise RuleBroken("a fraction is two integers")
-    return use.result()
+    made = use.result()
+    made.parts = use.arguments
+    return made
+
+
+def moment(use: Use) -> Value:
+    """Accept a date or a time that there is, perhaps with a time zone."""
+    for argument in use.arguments:
+        _whole(argument)
+    if use.arguments and not isinstance(use.arguments[0], Instance):
+        _check_moment(use)
+    made = use.result()
+    made.parts = use.arguments if len(use.arguments) == 1 else None
+    return made
+
+
+def _check_moment(use: Use) -> None:
+    """Hold the bytes of a date or time to what a calendar has: C code formats them unchecked."""
+    kind, raw = use.target.name[1], use.constants.value(use.arguments[0])
+    if isinstance(raw, str) and len(raw) in _MOMENTS.values():
+        raw = raw.encode("latin1", "replace")
+    if not isinstance(raw, bytes):
+        return
+    if len(raw) != _MOMENTS.get(kind, len(raw)):
+        raise RuleBroken("a date or time has another length")
+    try:
+        if kind in ("date", "datetime"):
+            # The highest bit says which of two equal moments it is, when clocks are set back.
+            fold = _FOLD if kind == "datetime" else 0
+            datetime.date(raw[0] << 8 | raw[1], raw[2] & ~fold, raw[3])
+        if kind in ("time", "datetime"):
+            hour, minute, second, *small = raw[-6:]
+            datetime.time(
+                hour & ~_FOLD if kind == "time" else hour, minute, second, int.from_bytes(small)
+            )
+    except ValueError:
+        raise RuleBroken("there is no such date or time") from None
 
 
 def numbers(use: Use) -> Value:

@@ -53,6 +53,7 @@ from safeserial.verifier.values import (
     Layout,
     ListValue,
     RuleBroken,
+    SetValue,
     Tuple,
     Value,
 )
@@ -67,6 +68,10 @@ _NO_GRANT: Final = Grant(frozenset())
 _NOBODY: Final = Global(("", ""), ("", ""), None, set())
 _BININT1_CODE, _BININT2_CODE = CODES["BININT1"], CODES["BININT2"]
 _EMPTY_DICT_CODE, _EMPTY_TUPLE_CODE = CODES["EMPTY_DICT"], CODES["EMPTY_TUPLE"]
+_EMPTY_LIST_CODE: Final = CODES["EMPTY_LIST"]
+# Nothing is kept of a set, so that one stands for all; it takes as much as several tuples.
+_SET: Final = SetValue()
+_SET_SHARE: Final = 3
 NESTED: Final = frozenset({tuple, Arguments, FrozenSetValue, Instance, Global})
 
 
@@ -129,6 +134,9 @@ class Machine:
         self.frame_end = 0
         self.wrappers = 0
         self.instances = 0
+        # Opcodes that traces have passed, and bytes that these make the unpickler take.
+        self.replayed = 0
+        self.expected = 0
         # One for all calls: what a rule is given lives no longer than the rule runs.
         self.use = Use(_NOBODY, _NO_GRANT, (), self.constants, self.nests, context)
         self.globals: list[Global] = []
@@ -154,7 +162,7 @@ class Machine:
             If it costs more than the policy allows.
         """
         self.start = self.frame_end = start
-        self._position = start
+        self.position = start
         try:
             return self._run(start)
         except RuleBroken as broken:
@@ -162,7 +170,7 @@ class Machine:
         except (RecursionError, MemoryError):
             raise LimitExceededError("the stream is nested too deeply or too large") from None
         except (IndexError, KeyError, ValueError, OverflowError, struct.error):
-            where = self._position
+            where = self.position
             raise CorruptArtifactError(
                 f"the pickle stream is malformed near byte {where}"
             ) from None
@@ -184,10 +192,18 @@ class Machine:
                         push(value)
                     elif type(value) is Global:
                         begun = value.simple and data[here + 2 : here + 7] == _NEW
-                        if begun and value.kind is not None and kinds is KINDS:
-                            # How every ordinary object begins: an instance, and its empty state.
+                        if begun and (made_of := value.kind) is not None and kinds is KINDS:
                             value.roles.add("new")
-                            push(Instance(value.kind, 1))
+                            if made_of.trace is not None:
+                                # Like objects before it were written in the same way.
+                                end = made_of.trace.replay(self, here + 4)
+                                if end:
+                                    here = end
+                                    continue
+                            # How every ordinary object begins: an instance, and its empty state.
+                            begun_here = Instance(made_of, 1)
+                            made_of.begun = begun_here, here + 4, len(memo)
+                            push(begun_here)
                             remember(stack[-1])
                             push(DictValue(0, []))
                             remember(stack[-1])
@@ -198,7 +214,7 @@ class Machine:
                             value.pushed += 1
                             push(value)
                     else:
-                        self._position = here
+                        self.position = here
                         push(recall(self, data[here + 1]))
                     here += 2
                 elif kind == FIXED:
@@ -223,7 +239,7 @@ class Machine:
                     if index == len(memo):
                         memo.append(stack[-1])
                     else:
-                        self._position = here
+                        self.position = here
                         put(self, index)
                         kinds = self.kinds
                     here += 2
@@ -266,14 +282,19 @@ class Machine:
                         stack[-1] = objects[number]
                         here += 1
                     else:
-                        self._position = here
+                        self.position = here
                         here = steps[code](self, here)
                 elif kind == EMPTY:
                     made += 1
                     if code == _EMPTY_DICT_CODE:
                         push(DictValue(0, []))
+                    elif code == _EMPTY_TUPLE_CODE:
+                        push(())
+                    elif code == _EMPTY_LIST_CODE:
+                        push(ListValue(0, []))
                     else:
-                        push(() if code == _EMPTY_TUPLE_CODE else ListValue(0, []))
+                        made += _SET_SHARE
+                        push(_SET)
                     here += 1
                     if kinds[data[here]] == MEMOIZE:
                         remember(stack[-1])
@@ -284,7 +305,7 @@ class Machine:
                         remember(stack[-1])
                         here += 5
                     else:
-                        self._position = here
+                        self.position = here
                         here = steps[code](self, here)
                         kinds = self.kinds
                 elif kind == SHORT_RAW:
@@ -297,7 +318,7 @@ class Machine:
                 elif kind == MARK:
                     here += 1
                     if data[here] == _SHORT_TEXT_CODE and stack:
-                        self._position = here
+                        self.position = here
                         end = batches.take(self, here, stack[-1])
                         if end:
                             here = end
@@ -314,7 +335,7 @@ class Machine:
                         extra += len(values)
                         here = match.end()
                 else:
-                    self._position = here
+                    self.position = here
                     step = steps.get(code)
                     if step is None:
                         raise self._refuse(code)
@@ -326,13 +347,14 @@ class Machine:
                     stack = self.stack
                     push = stack.append
                     kinds = self.kinds
-            self._position = here
+            self.position = here
             self._tick(_TICK + extra, tuples + made)
 
     def _tick(self, opcodes: int, tuples: int) -> None:
-        self.context.count_opcodes(opcodes)
-        self.context.allocate(_TUPLE_BYTES * tuples + _INSTANCE_BYTES * self.instances)
-        self.instances = 0
+        self.context.count_opcodes(opcodes + self.replayed)
+        made = _TUPLE_BYTES * tuples + _INSTANCE_BYTES * self.instances
+        self.context.allocate(made + self.expected)
+        self.instances = self.replayed = self.expected = 0
         limits = self.context.limits
         depth = len(self.stack) + sum(map(len, self.below))
         if depth > limits.stack_depth:
@@ -340,22 +362,27 @@ class Machine:
         if len(self.memo) > limits.memo_entries:
             raise LimitExceededError(f"more than {limits.memo_entries} entries in the memo")
 
+    def forget(self) -> None:
+        """Drop what was learnt from the memo: an entry of it has been replaced."""
+        self.shared.clear()
+        for one in self.globals:
+            if one.kind is not None:
+                one.kind.trace = one.kind.lessons = one.kind.begun = None
+
     def _refuse(self, code: int) -> Exception:
         name = NAMES.get(code)
         if name is None:
-            return CorruptArtifactError(
-                f"byte {self._position} is not a pickle opcode: {code:#04x}"
-            )
+            return CorruptArtifactError(f"byte {self.position} is not a pickle opcode: {code:#04x}")
         return RuleBroken(REFUSED.get(name, "it cannot stand here"))
 
     def forbidden(self, message: str, name: str = "") -> ForbiddenOperationError:
         """Return the error of the opcode at hand."""
-        code = NAMES.get(self.data[self._position], "")
+        code = NAMES.get(self.data[self.position], "")
         about = f" of {name}" if name else ""
         return ForbiddenOperationError(
-            f"{code}{about} at byte {self._position}: {message}",
+            f"{code}{about} at byte {self.position}: {message}",
             opcode=code,
-            offset=self._position,
+            offset=self.position,
             global_name=name,
         )
 

@@ -22,11 +22,14 @@ from safeserial.verifier.values import (
     Global,
     Instance,
     ListValue,
+    RawValue,
     RuleBroken,
     Run,
     SetValue,
+    Spent,
     Tuple,
     Unset,
+    Untraced,
     Value,
     WrapperValue,
 )
@@ -39,7 +42,10 @@ _SHARED: Final = 512
 _BINGET: Final = CODES["BINGET"]
 # What GET may hand out again without a look.
 PLAIN: Final = frozenset(
-    {int, tuple, Instance, ArrayValue, DTypeValue, DictValue, ListValue, SetValue, FrozenSetValue}
+    {
+        *(int, tuple, Instance, ArrayValue, DTypeValue, RawValue),
+        *(DictValue, ListValue, SetValue, FrozenSetValue),
+    }
 )
 
 
@@ -58,11 +64,12 @@ def put(machine: Machine, index: int) -> None:
     memo, value = machine.memo, machine.stack[-1]
     if index < len(memo):
         memo[index] = value
-        machine.shared.clear()
+        machine.forget()
         return
     gap = index - len(memo)
-    # The C unpickler takes memory for all indices up to the highest.
-    if gap > _MAX_GAP or index >= machine.context.limits.memo_entries:
+    # The C unpickler takes memory for all indices up to the highest; an entry takes a byte or more.
+    reachable = min(machine.context.limits.memo_entries, machine.position - machine.start)
+    if gap > _MAX_GAP or index >= reachable:
         raise LimitExceededError("an index of the memo is far beyond those in use")
     if gap:
         memo.extend([UNSET] * gap)
@@ -80,6 +87,8 @@ def recall(machine: Machine, index: int) -> Value:
         value.pushed += 1
     elif isinstance(value, Unset):
         raise IndexError
+    elif isinstance(value, Spent):
+        raise Untraced
     elif isinstance(value, WrapperValue):
         raise RuleBroken("joblib's wrapper is used once")
     elif isinstance(value, Arguments):

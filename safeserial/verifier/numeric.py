@@ -87,7 +87,9 @@ def scalar(use: Use) -> Value:
         raise RuleBroken("a scalar is of a complete dtype without objects")
     if use.constants.bytes_length(data) != kind.known.itemsize:
         raise RuleBroken("a scalar's bytes do not fit its dtype")
-    return use.result()
+    made = use.result()
+    made.parts = use.arguments
+    return made
 
 
 def bit_generator(use: Use) -> Value:

@@ -119,7 +119,7 @@ def _kinds(memoize: int) -> bytes:
         kinds[CODES[name]] = FIXED
     for name in _TUPLES:
         kinds[CODES[name]] = TUPLE
-    for name in ("EMPTY_DICT", "EMPTY_TUPLE", "EMPTY_LIST"):
+    for name in ("EMPTY_DICT", "EMPTY_TUPLE", "EMPTY_LIST", "EMPTY_SET"):
         kinds[CODES[name]] = EMPTY
     kinds[CODES["BININT"]] = BININT
     kinds[CODES["LONG_BINPUT"]] = LONG_BINPUT
@@ -134,6 +134,9 @@ SIZES: Final = bytes(
     _FIXED_SIZES.get(NAMES.get(code, ""), _TUPLES.get(NAMES.get(code, ""), 0))
     for code in range(256)
 )
+
+# Constants that are as long as their opcode says; 0 for all others.
+ATOM_SIZES: Final = bytes(_FIXED_SIZES.get(NAMES.get(code, ""), 0) for code in range(256))
 
 # Constants whose value the hash of a dict key or set member cannot be steered with.
 EASY_KEYS: Final = frozenset(

@@ -16,6 +16,7 @@ literal            nothing, or one list, tuple, dict or set made in this stream;
 container          as ``literal``; for a deque also its length; instances take items
 default-factory    nothing, None, or one of the builtin types list, dict, set, int, float, str,
                    bool, tuple; instances take items
+moment             a date or a time: numbers, or bytes that a calendar has; perhaps a time zone
 range              one to three integers of at most 2**31; never an argument of ``literal``
 slice              three constants
 bytes              nothing, or one list or tuple of small integers made in this stream
@@ -40,10 +41,11 @@ random-state       ``__bit_generator_ctor`` itself
 tree               features, classes (an integer array, one for each output), outputs
 index              a class that has this rule, and a dict of constants, arrays, dtypes and dates
 extension-array    a class that has this rule, a checksum, None; its state is a tuple that ends with
-                   an array or a dict
+                   an array or a dict; pandas.Categorical also of nothing, as before pandas 1.3
 slots              as no rule; its state may be (dict or None, dict): the class has slots
 bound-method       ``getattr(distribution, name)``: a method of a scipy.stats distribution made
-                   here, which the codec never looks up (safeserial/codecs/distributions.py)
+                   here, which the codec never looks up (safeserial/codecs/distributions.py);
+                   ``getattr(str, name)``: a method that takes a text apart or changes its case
 ================== =================================================================================
 """
 
@@ -53,6 +55,7 @@ from collections.abc import Callable
 from typing import Final
 
 from safeserial.errors import PolicyError
+from safeserial.policy import Grant
 from safeserial.verifier import frames, literals, numeric
 from safeserial.verifier.use import WRAPPERS, Use
 from safeserial.verifier.values import (
@@ -60,6 +63,7 @@ from safeserial.verifier.values import (
     Arguments,
     Global,
     Instance,
+    Kind,
     RuleBroken,
     Tuple,
     Unknown,
@@ -71,6 +75,11 @@ _DISTRIBUTIONS: Final = frozenset(
     {"scipy.stats._continuous_distns", "scipy.stats._discrete_distns"}
 )
 TAINTABLE: Final = frozenset({Unknown, Global, tuple, Arguments})
+STR_METHODS: Final = frozenset(
+    "capitalize casefold isalnum isalpha isascii isdecimal isdigit islower isnumeric isspace "
+    "istitle isupper lower lstrip rsplit rstrip split splitlines strip swapcase title "
+    "upper".split()
+)
 _BASES: Final = frozenset(["list", "dict", "set", "tuple", "int", "float", "str"])
 
 
@@ -177,6 +186,10 @@ def _pyx_unpickle(use: Use) -> Value:
 
 def _bound_method(use: Use) -> Value:
     owner, name = use.take(2, 2)
+    if isinstance(owner, Global) and owner.name == ("builtins", "str"):
+        if use.constants.text(name) not in STR_METHODS:
+            raise RuleBroken("of str, only methods that take a text apart or change its case")
+        return Instance(Kind(("builtins", "str.method"), Grant(frozenset({"reference"}))))
     if not isinstance(owner, Instance) or owner.name[0] not in _DISTRIBUTIONS:
         raise RuleBroken("only methods of scipy.stats distributions are named in this way")
     use.constants.text(name)
@@ -190,6 +203,7 @@ RULES: Final[dict[str, Callable[[Use], Value]]] = {
     "literal": literals.literal,
     "container": literals.container,
     "default-factory": literals.default_factory,
+    "moment": literals.moment,
     "range": literals.range_of,
     "slice": literals.slice_of,
     "bytes": literals.bytes_of,

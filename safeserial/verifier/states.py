@@ -18,6 +18,7 @@ from safeserial.verifier.intrinsic import (
     QUIET_ATTRIBUTES,
     QUIET_STATES,
 )
+from safeserial.verifier.opcodes import CODES
 from safeserial.verifier.values import (
     Arguments,
     ArrayValue,
@@ -39,6 +40,11 @@ if TYPE_CHECKING:
     from safeserial.verifier.machine import Machine
 
 _PARTIAL_STATE: Final = 4
+_SHORT_TEXT: Final = CODES["SHORT_BINUNICODE"]
+# Names of attributes, as they are written, about which there is nothing to say: most files have the
+# same few hundred.
+_ORDINARY: Final[set[bytes]] = set()
+_MOST_ORDINARY: Final = 10_000
 _SLOT_STATE: Final = 2
 # SciPy's distributions keep a text about themselves, and numpy.vectorize a name beside it; nothing
 # looks these up but help().
@@ -116,10 +122,16 @@ def _check_attributes(machine: Machine, kind: Kind, state: DictValue, values: li
 
 def _check_keys(machine: Machine, keys: list[Value]) -> None:
     """Hold keys to names of attributes that Python does not look up by itself."""
-    known, constants = machine.attributes, machine.constants
+    known, constants, data = machine.attributes, machine.constants, machine.data
     for key in keys:
         if key in known:
             continue
+        raw = b""
+        if type(key) is int and data[key] == _SHORT_TEXT:
+            raw = bytes(data[key : key + 2 + data[key + 1]])
+            if raw in _ORDINARY:
+                known.add(key)
+                continue
         name = constants.value(key)
         if type(name) is not str:
             raise RuleBroken("an attribute's name is a string")
@@ -127,6 +139,8 @@ def _check_keys(machine: Machine, keys: list[Value]) -> None:
             raise RuleBroken(f"no class keeps {name[:40]} in its state")
         if name in QUIET_ATTRIBUTES:
             machine.quiet.add(key)
+        elif raw and len(_ORDINARY) < _MOST_ORDINARY:
+            _ORDINARY.add(raw)
         known.add(key)
 
 

@@ -11,6 +11,7 @@ import re
 from typing import Final
 
 from safeserial.errors import CorruptArtifactError
+from safeserial.verifier.arrays import nested_arrays
 from safeserial.verifier.constants import COUNTED
 from safeserial.verifier.machine import NESTED, Machine, Step, Stop
 from safeserial.verifier.memo import hold, put, recall, settle
@@ -97,19 +98,28 @@ def _segment(machine: Machine) -> list[Value]:
 
 
 def _counted(machine: Machine, here: int) -> int:
-    start, length = machine.constants.span(here)
     form = COUNTED[machine.data[here]][1]
+    if form == "text":
+        end = text_end(machine, here)
+    else:
+        start, length = machine.constants.span(here)
+        end = start + length
+        if end > len(machine.data) or (form in ("int", "latin1") and length >= 2**31):
+            raise ValueError("length")
+    machine.stack.append(here)
+    return end
+
+
+def text_end(machine: Machine, here: int) -> int:
+    """Return where the text ends whose opcode stands at `here`, after checking its encoding."""
+    start, length = machine.constants.span(here)
     if length > len(machine.data) - start:
         raise ValueError("length")
-    if form == "text":
-        text = bytes(machine.data[start : start + length])
-        if not text.isascii():
-            characters = len(text.decode("utf-8", "surrogatepass"))
-            if length > _LONG_TEXT:
-                machine.constants.lengths[here] = characters
-    if form in ("int", "latin1") and length >= 2**31:
-        raise ValueError("length")
-    machine.stack.append(here)
+    text = bytes(machine.data[start : start + length])
+    if not text.isascii():
+        characters = len(text.decode("utf-8", "surrogatepass"))
+        if length > _LONG_TEXT:
+            machine.constants.lengths[here] = characters
     return start + length
 
 
@@ -201,39 +211,34 @@ def _tuple(machine: Machine, here: int) -> int:
     return here + 1
 
 
-def _empty_set(machine: Machine, here: int) -> int:
-    machine.context.allocate(_SET_BYTES)
-    machine.stack.append(SetValue())
-    return here + 1
-
-
 def _list(machine: Machine, here: int) -> int:
     items, made = _segment(machine), ListValue(0, [])
-    _extend(machine, made, items)
+    extend(machine, made, items)
     machine.stack.append(made)
     return here + 1
 
 
 def _dict(machine: Machine, here: int) -> int:
     items, made = _segment(machine), DictValue(0, [])
-    _update(machine, made, items)
+    update(machine, made, items)
     machine.stack.append(made)
     return here + 1
 
 
 def _append(machine: Machine, here: int) -> int:
     item = machine.stack.pop()
-    _extend(machine, machine.stack[-1], [item])
+    extend(machine, machine.stack[-1], [item])
     return here + 1
 
 
 def _appends(machine: Machine, here: int) -> int:
     items = _segment(machine)
-    _extend(machine, machine.stack[-1], items)
+    extend(machine, machine.stack[-1], items)
     return here + 1
 
 
-def _extend(machine: Machine, target: Value, items: list[Value]) -> None:
+def extend(machine: Machine, target: Value, items: list[Value]) -> None:
+    """Append items, as APPENDS does."""
     if isinstance(target, ListValue) and not target.sealed:
         target.count += len(items)
         if target.items is not None and target.count <= _KEPT_ITEMS:
@@ -243,6 +248,7 @@ def _extend(machine: Machine, target: Value, items: list[Value]) -> None:
         for part in (target.items or [], items):
             easy = all(type(item) is int and data[item] in EASY_KEYS for item in part)
             target.easy = target.easy and easy
+            target.depth = max(target.depth, nested_arrays(part))
         target.items = None
     elif isinstance(target, Instance) and "s" in target.kind.shape:
         machine.context.allocate(8 * len(items))
@@ -252,7 +258,7 @@ def _extend(machine: Machine, target: Value, items: list[Value]) -> None:
 
 def _setitem(machine: Machine, here: int) -> int:
     value, key = machine.stack.pop(), machine.stack.pop()
-    _update(machine, machine.stack[-1], [key, value])
+    update(machine, machine.stack[-1], [key, value])
     return here + 1
 
 
@@ -272,7 +278,7 @@ def _setitems(machine: Machine, here: int) -> int:
             if layout is not None:
                 target.count, target.flat, target.layout = len(keys), items, layout
                 return here + 1
-    _update(machine, target, items)
+    update(machine, target, items)
     return here + 1
 
 
@@ -286,7 +292,8 @@ def _are_easy(machine: Machine, keys: Tuple) -> bool:
     )
 
 
-def _update(machine: Machine, target: Value, items: list[Value]) -> None:
+def update(machine: Machine, target: Value, items: list[Value]) -> None:
+    """Set items (key, value, key, …), as SETITEMS does."""
     if len(items) % 2:
         raise ValueError("odd")
     data = machine.data
@@ -349,7 +356,6 @@ _STEPS: Final[dict[str, Step]] = {
     "LONG_BINPUT": _long_put,
     "MEMOIZE": _memoize_after_gap,
     "TUPLE": _tuple,
-    "EMPTY_SET": _empty_set,
     "LIST": _list,
     "DICT": _dict,
     "APPEND": _append,

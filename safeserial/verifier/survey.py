@@ -27,6 +27,7 @@ from safeserial.verifier.decompress import decompress, detect
 from safeserial.verifier.machine import Machine
 from safeserial.verifier.parts import part_values
 from safeserial.verifier.steps import DATA_STEPS
+from safeserial.verifier.values import Untraced
 from safeserial.verifier.wrappers import transcode
 
 _STEPS: Final = {**DATA_STEPS, **CALL_STEPS}
@@ -133,7 +134,14 @@ def admit(payload: Payload, policy: Policy) -> Admitted:
         If it is of a format, or of a version of joblib, that is not read here.
     """
     source = _open(payload, policy.limits)
-    context = _context(payload, policy, source)
+    try:
+        return _admit(payload, policy, source, traced=True)
+    except Untraced:
+        return _admit(payload, policy, source, traced=False)
+
+
+def _admit(payload: Payload, policy: Policy, source: _Source, *, traced: bool) -> Admitted:
+    context = _context(payload, policy, source, traced=traced)
     machine = _machine(source, context)
     try:
         _finish(machine)
@@ -171,7 +179,14 @@ def survey(payload: Payload, policy: Policy) -> Survey:
         source = _open(payload, policy.limits)
     except SafeSerialError as error:
         return Survey((), (), (), error)
-    context = _context(payload, policy, source)
+    try:
+        return _survey(payload, policy, source, traced=True)
+    except Untraced:
+        return _survey(payload, policy, source, traced=False)
+
+
+def _survey(payload: Payload, policy: Policy, source: _Source, *, traced: bool) -> Survey:
+    context = _context(payload, policy, source, traced=traced)
     problem: SafeSerialError | None = None
     try:
         _finish(_machine(source, context))
@@ -199,9 +214,9 @@ def _report(context: Context, problem: SafeSerialError | None, size: int) -> Sur
     )
 
 
-def _context(payload: Payload, policy: Policy, source: _Source) -> Context:
+def _context(payload: Payload, policy: Policy, source: _Source, *, traced: bool) -> Context:
     size = len(source.stream) + sum(map(len, source.parts.buffers))
-    return Context(policy, joblib=payload.format == "joblib", size=size)
+    return Context(policy, joblib=payload.format == "joblib", size=size, traced=traced)
 
 
 def _machine(source: _Source, context: Context) -> Machine:

@@ -8,6 +8,7 @@ somebody asks; a tuple is a tuple of values; everything else is one of the class
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from safeserial.policy import ROLES, Grant, Name
 from safeserial.verifier.admitted import DType
@@ -18,6 +19,10 @@ from safeserial.verifier.intrinsic import (
     QUIET_STATES,
     STORABLE,
 )
+
+if TYPE_CHECKING:
+    from safeserial.verifier.traces import Trace
+    from safeserial.verifier.tracing import Lessons
 
 Value = object
 Tuple = tuple[Value, ...]
@@ -31,8 +36,8 @@ class Kind:
     """What instances of one class may be done to; found once for each name of the stream."""
 
     __slots__ = (
-        *("arrays", "buildable", "dict_state", "guarded", "name", "rule", "seen", "shape"),
-        "trusted",
+        *("arrays", "begun", "buildable", "dict_state", "guarded", "lessons", "name", "rule"),
+        *("seen", "shape", "trace", "trusted"),
     )
 
     def __init__(self, name: Name, grant: Grant, *, buildable: bool | None = None) -> None:
@@ -47,6 +52,11 @@ class Kind:
         # Its values are looked at one by one.
         self.guarded = self.arrays is not None or name in QUIET_STATES or name in FRAMES
         self.seen = False
+        # How its instances are written, once there were some (`traces`); the last one that was
+        # begun, with the offset and the length of the memo after its NEWOBJ; what was learnt.
+        self.trace: Trace | None = None
+        self.begun: tuple[Instance, int, int] | None = None
+        self.lessons: Lessons | None = None
 
 
 class Global:
@@ -84,11 +94,13 @@ class Global:
 class Instance:
     """What a permitted call or ``__new__`` returns."""
 
-    __slots__ = ("built", "depth", "kind", "weight")
+    __slots__ = ("built", "depth", "kind", "parts", "weight")
 
     def __init__(self, kind: Kind, depth: int = 0, weight: int = 1) -> None:
         self.kind = kind
         self.built = False
+        # What it was made of, where its hash follows from that.
+        self.parts: Tuple | None = None
         # What hashing it may cost, should its class hash what it was made of.
         self.depth = depth
         self.weight = weight
@@ -122,17 +134,29 @@ class Unset:
     __slots__ = ()
 
 
+class Spent:
+    """A memo entry that a trace did not make, because nothing ever asks for such a one."""
+
+    __slots__ = ()
+
+
+class Untraced(Exception):  # noqa: N818 - not an error: the stream is verified again
+    """A trace cannot answer; the stream is to be verified opcode by opcode."""
+
+
 class ListValue:
     """A list made in this stream.
 
-    `items` is None when there are too many; then `easy` still says that all could be set members.
+    `items` is None when there are too many; then `easy` still says that all could be set members,
+    and `depth` how many arrays of objects stand in each other in it.
     """
 
-    __slots__ = ("count", "easy", "items", "sealed")
+    __slots__ = ("count", "depth", "easy", "items", "sealed")
 
     def __init__(self, count: int = 0, items: list[Value] | None = None) -> None:
         self.count = count
         self.items = items
+        self.depth = 0
         self.easy = True
         self.sealed = False
 
@@ -202,10 +226,13 @@ class RawValue:
 class DTypeValue:
     """A NumPy dtype; `known` is None until its state has been checked."""
 
-    __slots__ = ("align", "base", "code", "flags", "known")
+    __slots__ = ("align", "base", "code", "depth", "flags", "known", "leaves")
 
     def __init__(self, code: str) -> None:
         self.code = code
+        # Levels of fields, and plain elements in all, however often one dtype is a field.
+        self.depth = 0
+        self.leaves = 1
         self.known: DType | None = None
         self.align = 1
         self.flags = 0
@@ -220,10 +247,12 @@ class DTypeValue:
 class ArrayValue:
     """A NumPy array; `built` says that its data is there for good."""
 
-    __slots__ = ("built", "dtype", "masked", "shape")
+    __slots__ = ("built", "depth", "dtype", "masked", "shape")
 
     def __init__(self, *, masked: bool = False) -> None:
         self.built = False
+        # How many arrays of objects stand in each other.
+        self.depth = 0
         self.masked = masked
         self.dtype: DTypeValue | None = None
         self.shape: tuple[int, ...] = (0,)
@@ -249,6 +278,7 @@ class Run:
 
 UNKNOWN = Unknown()
 UNSET = Unset()
+SPENT = Spent()
 _MAPPINGS = frozenset(
     {
         ("collections", "OrderedDict"),

@@ -86,7 +86,8 @@ def read(machine: Machine, state: Value, here: int) -> int:
         if isinstance(array, ArrayValue) and array.shape != shape:
             raise RuleBroken("an array has another shape than its wrapper")
     else:
-        start = here + _padding(machine, parts.get("numpy_array_alignment_bytes"), here)
+        alignment = parts.get("numpy_array_alignment_bytes")
+        start = padding_end(machine, padding_most(machine, alignment), here)
         end = start + _length(dtype, shape)
         made = ArrayValue()
         made.built, made.dtype, made.shape = True, dtype, shape
@@ -122,22 +123,33 @@ def _check_subclass(subclass: Value) -> None:
         raise RuleBroken("the wrapper names a class of arrays")
 
 
-def _padding(machine: Machine, alignment: Value, here: int) -> int:
+def padding_most(machine: Machine, alignment: Value) -> int:
+    """Return the largest padding that an alignment allows, 0 where there is none."""
     if alignment is None or machine.constants.is_none(alignment):
         return 0
     most = machine.constants.integer(alignment)
-    length = machine.data[here]
-    if not 1 <= most <= _MAX_ALIGNMENT or length > most:
+    if not 1 <= most <= _MAX_ALIGNMENT:
         raise RuleBroken("an array's padding is longer than its alignment")
-    padding = bytes(machine.data[here + 1 : here + 1 + length])
-    if padding != b"\xff" * length:
+    return most
+
+
+def padding_end(machine: Machine, most: int, here: int) -> int:
+    """Return where the padding in front of an array ends."""
+    if not most:
+        return here
+    length = machine.data[here]
+    if length > most:
+        raise RuleBroken("an array's padding is longer than its alignment")
+    end = here + 1 + length
+    if machine.data[here + 1 : end] != b"\xff" * length:
         raise RuleBroken("an array's padding holds something")
-    return 1 + length
+    return end
 
 
 def _length(dtype: DTypeValue, shape: tuple[int, ...]) -> int:
     if dtype.known is None or dtype.base is not None:
         raise RuleBroken("the dtype of an array is not a subarray")
+    arrays.check_empty(dtype.known, arrays.product(shape))
     return arrays.product(shape) * dtype.known.itemsize
 
 

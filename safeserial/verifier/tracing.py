@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Learning a trace: what the opcodes of two objects of one class have in common.
+
+Floor 4.  Both objects have just been verified opcode by opcode.  They are compared opcode by
+opcode: where they differ in a constant there is a hole, and where they differ in anything else
+there is nothing to be learnt.  `Writer` turns what is found into a trace.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from safeserial.verifier.machine import Machine
+from safeserial.verifier.opcodes import ATOM_SIZES, CODES, KINDS
+from safeserial.verifier.registers import Untraceable
+from safeserial.verifier.traces import (
+    ATOM,
+    END,
+    GET,
+    INLINE,
+    NUMBER,
+    PUT,
+    RAW,
+    TEXT,
+)
+from safeserial.verifier.values import ArrayValue, Kind, Value
+from safeserial.verifier.writing import STEPS, Opcode, Writer
+
+# Objects of more opcodes are their own justification; of fewer, not worth it.
+_MOST, _LEAST = 2000, 12
+_MOST_BYTES: Final = 2**22
+_MOST_LESSONS: Final = 16
+# One object teaches nothing, and the first writes the names that the others refer to.
+_FROM: Final = 2
+
+TEXTS: Final = bytes(CODES[name] for name in ("SHORT_BINUNICODE", "BINUNICODE"))
+RAWS: Final = bytes(
+    CODES[name] for name in ("SHORT_BINBYTES", "BINBYTES", "BINBYTES8", "BYTEARRAY8")
+)
+_GETS: Final = {CODES["BINGET"]: 2, CODES["LONG_BINGET"]: 5}
+_PUTS: Final = {CODES["BINPUT"]: 2, CODES["LONG_BINPUT"]: 5}
+_FRAME, _BINPERSID = CODES["FRAME"], CODES["BINPERSID"]
+
+
+# Bytes of an opcode with its argument, where these are always as many.
+_WIDTHS: Final = {
+    **dict.fromkeys(STEPS, 1),
+    **{code: size for code, size in enumerate(ATOM_SIZES) if size},
+    **_GETS,
+    **_PUTS,
+    _FRAME: 9,
+}
+
+
+@dataclass(slots=True)
+class _Object:
+    """One object as it was written."""
+
+    opcodes: list[Opcode]
+    base: int
+
+
+@dataclass(slots=True)
+class Lessons:
+    """What is known of how objects of one class are written, before and beside their trace."""
+
+    seen: int = 0
+    lessons: int = 0
+    last: _Object | None = None
+    holes: set[int] = field(default_factory=set)
+
+
+def learn(machine: Machine, kind: Kind, end: int) -> None:
+    """Take in an object that has just been given its state.
+
+    Parameters
+    ----------
+    machine : Machine
+        After the BUILD of the object that ``kind.begun`` names.
+    kind : Kind
+        Its class.
+    end : int
+        Offset after that BUILD.
+    """
+    begun, kind.begun = kind.begun, None
+    lessons = kind.lessons
+    if lessons is None:
+        lessons = kind.lessons = Lessons()
+    lessons.seen += 1
+    lessons.lessons += kind.trace is not None
+    if begun is None or lessons.seen < _FROM or lessons.lessons >= _MOST_LESSONS:
+        return
+    made, start, base = begun
+    if end - start > _MOST_BYTES or machine.kinds is not KINDS or not machine.context.traced:
+        return
+    last = lessons.last
+    try:
+        opcodes = _opcodes(machine, start, end)
+        lessons.last = found = _Object(opcodes, base)
+        if last is not None:
+            forms = _compare(machine, last, found, lessons.holes)
+            kind.trace = Writer(machine, made, base, list(zip(opcodes, forms, strict=True))).write()
+    except (Untraceable, LookupError):
+        lessons.lessons += 1
+
+
+def _opcodes(machine: Machine, start: int, end: int) -> list[Opcode]:
+    data, here = machine.data, start
+    inline = {first: last for first, last in machine.cuts[-_MOST:] if first >= start}
+    found: list[Opcode] = []
+    while here < end:
+        code = data[here]
+        if width := _WIDTHS.get(code):
+            after = here + width
+        elif code in TEXTS or code in RAWS:
+            after = sum(machine.constants.span(here))
+        else:
+            raise Untraceable
+        if code != _FRAME:
+            found.append(Opcode(code, here, after))
+        here = after
+        if here in inline:
+            found.append(Opcode(Opcode.INLINE, here, inline[here]))
+            here = inline[here]
+        if len(found) > _MOST:
+            raise Untraceable
+    if len(found) < _LEAST:
+        raise Untraceable
+    return found
+
+
+def _compare(
+    machine: Machine, old: _Object, new: _Object, holes: set[int]
+) -> list[tuple[int, Value]]:
+    """Return the kind of hole for each opcode, END where all objects have the same bytes."""
+    if len(old.opcodes) != len(new.opcodes):
+        raise Untraceable
+    forms: list[tuple[int, Value]] = []
+    codes = [one.code for one in new.opcodes[1:]] + [0]
+    for position, (one, two) in enumerate(zip(old.opcodes, new.opcodes, strict=True)):
+        known: Value = None
+        form = _form(machine, (one, old.base), (two, new.base))
+        if form == END and position in holes:
+            form = TEXT if two.code in TEXTS else RAW if two.code in RAWS else ATOM
+        if form in (ATOM, RAW, TEXT):
+            holes.add(position)
+            if codes[position] == _BINPERSID:
+                form, known = NUMBER, _numbered(machine, one, two)
+        elif form in (GET, PUT):
+            known = _index(machine, two) - new.base
+        forms.append((form, known))
+    return forms
+
+
+def _numbered(machine: Machine, one: Opcode, two: Opcode) -> Value:
+    """Return what two persistent ids have in common: the very array, or its type."""
+    old, new = (machine.objects[machine.constants.integer(each.start)] for each in (one, two))
+    if type(new) is not ArrayValue or type(old) is not ArrayValue or old.dtype is not new.dtype:
+        raise Untraceable
+    return new if old is new else new.dtype
+
+
+def _index(machine: Machine, one: Opcode) -> int:
+    return int.from_bytes(machine.data[one.start + 1 : one.end], "little")
+
+
+def _form(machine: Machine, old: tuple[Opcode, int], new: tuple[Opcode, int]) -> int:
+    (one, base), (two, later) = old, new
+    data = machine.data
+    if one.code == two.code == Opcode.INLINE:
+        return INLINE
+    for group, form in ((_GETS, GET), (_PUTS, PUT)):
+        if one.code in group and two.code in group:
+            first, second = _index(machine, one), _index(machine, two)
+            if first >= base and first - base == second - later:
+                return form
+            if form == GET and first == second < base and one.code == two.code:
+                return END
+            raise Untraceable
+    if one.code == two.code and data[one.start : one.end] == data[two.start : two.end]:
+        return END
+    if ATOM_SIZES[one.code] and ATOM_SIZES[two.code]:
+        return ATOM
+    for codes, form in ((RAWS, RAW), (TEXTS, TEXT)):
+        if one.code in codes and two.code in codes:
+            return form
+    raise Untraceable
