@@ -20,12 +20,15 @@ from safeserial.errors import (
     UnsupportedVersionError,
 )
 from safeserial.policy import Limits
+from safeserial.verifier.growing import Memory
 
 _PIECE: Final = 2**20
 _INPUT: Final = 2**16
 _SLACK: Final = 16 * 2**20
 _LZMA_MEMORY: Final = 2**28
 _WINDOW: Final = 2**27
+_ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
+_ZSTD_REPEATED, _ZSTD_RESERVED = 1, 3
 _MAGICS: Final = (
     (b"\x78", "zlib"),
     (b"\x1f\x8b", "gzip"),
@@ -88,9 +91,9 @@ def decompress(data: memoryview, compressor: str, limits: Limits) -> memoryview:
         raise UnsupportedVersionError(f"unknown compression: {compressor[:40]!r}")
     most = min(limits.decompressed_size, len(data) * limits.decompression_ratio + _SLACK)
     stream, errors = maker()
-    out = bytearray()
+    out = Memory(most)
     try:
-        used = _pump(stream, data, out, most)
+        used = _read_zstd(data, out) if compressor == "zstd" else _pump(stream, data, out)
     except errors as error:
         if isinstance(error, lzma.LZMAError) and "memory" in str(error).lower():
             raise LimitExceededError(f"the {compressor} stream wants too large a window") from None
@@ -99,17 +102,15 @@ def decompress(data: memoryview, compressor: str, limits: Limits) -> memoryview:
         raise LimitExceededError(f"the {compressor} stream does not fit into memory") from None
     if used != len(data):
         raise CorruptArtifactError(f"something follows the {compressor} stream")
-    return memoryview(out)
+    return out.view()
 
 
-def _pump(stream: Any, data: memoryview, out: bytearray, most: int) -> int:
+def _pump(stream: Any, data: memoryview, out: Memory) -> int:
     """Feed a stream until its end; return how much of `data` it took."""
     for start in range(0, len(data), _INPUT):
         piece = stream.decompress(data[start : start + _INPUT], _PIECE)
         while True:
-            out += piece
-            if len(out) > most:
-                raise LimitExceededError(f"the stream holds more than {most} bytes")
+            out.add(piece)
             if stream.eof:
                 return min(start + _INPUT, len(data)) - len(stream.unused_data or b"")
             # After a full piece there may be more to come of input already taken.
@@ -117,6 +118,44 @@ def _pump(stream: Any, data: memoryview, out: bytearray, most: int) -> int:
                 break
             piece = stream.decompress(b"", _PIECE)
     raise CorruptArtifactError("the compressed stream is cut short")
+
+
+def _read_zstd(data: memoryview, out: Memory) -> int:
+    """Read a zstandard frame in pieces of bounded size; return how long it is."""
+    import zstandard
+
+    used = _zstd_length(data)
+    unpacker = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
+    piece = memoryview(bytearray(_PIECE))
+    with unpacker.stream_reader(data[:used]) as reader:
+        while count := reader.readinto(piece):
+            out.add(piece[:count])
+    return used
+
+
+def _zstd_length(data: memoryview) -> int:
+    """Return where the first zstandard frame ends, by its header and those of its blocks."""
+    if bytes(data[:4]) != _ZSTD_MAGIC:
+        raise CorruptArtifactError("the zstd stream is damaged: it does not begin as one")
+    checksum = 0
+    try:
+        flags = data[4]
+        single, checksum = flags >> 5 & 1, flags >> 2 & 1
+        size = (single, 2, 4, 8)[flags >> 6]
+        here = 6 - single + (0, 1, 2, 4)[flags & 3] + size
+        last = 0
+        while not last:
+            header = data[here] | data[here + 1] << 8 | data[here + 2] << 16
+            last, kind = header & 1, header >> 1 & 3
+            here += 3 + (1 if kind == _ZSTD_REPEATED else header >> 3)
+            if kind == _ZSTD_RESERVED:
+                raise CorruptArtifactError("the zstd stream is damaged: a block of no kind")
+    except IndexError:
+        here = len(data) + 1
+    here += 4 * checksum
+    if here > len(data):
+        raise CorruptArtifactError("the zstd stream is cut short")
+    return here
 
 
 class _Zlib:
