@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal, get_args
 
 from safeserial.errors import PolicyError
@@ -18,6 +18,7 @@ from safeserial.files import StrPath, display, read_small
 
 Name = tuple[str, str]
 EnvironmentRule = Literal["ignore", "warn", "refuse"]
+ParserRule = Literal["check", "forbid"]
 ROLES: Final = frozenset({"reference", "new", "call", "build"})
 FORMATS: Final = ("pickle", "joblib", "skops", "onnx")
 _MAX_POLICY_BYTES: Final = 4 * 2**20
@@ -91,11 +92,16 @@ class Allowlist:
         Names of older library versions; the qualname ``*`` stands for any name of the module.
     dotted : frozenset of str
         Full dotted names that the user trusts, for any split into module and qualname.
+    answers : dict
+        What the opcode verifier found of listed names so far; there are never more than names.
     """
 
     grants: Mapping[Name, Grant]
     renames: Mapping[Name, Name]
     dotted: frozenset[str] = frozenset()
+    answers: dict[Name, tuple[Name, Grant]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def resolve(self, module: str, qualname: str) -> Name:
         """Return today's name for one that a stream gives."""
@@ -209,6 +215,9 @@ class Policy:
         What to do when library versions differ from those the model was saved under.
     formats : tuple of str
         Payload formats that may be decoded.
+    native_parsers : {"check", "forbid"}, default="check"
+        What to do with boosters of LightGBM, XGBoost and CatBoost, whose bytes C++ code reads:
+        check those of unsigned files first, or refuse them in all files.
 
     Examples
     --------
@@ -222,6 +231,7 @@ class Policy:
     limits: Limits = Limits()
     environment: EnvironmentRule = "warn"
     formats: tuple[str, ...] = FORMATS
+    native_parsers: ParserRule = "check"
 
     @property
     def allowlist(self) -> Allowlist:
@@ -262,7 +272,7 @@ class Policy:
             document = tomllib.loads(text)
         except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
             raise PolicyError(f"{where} is not TOML: {error}") from None
-        known = {"globals", "renames", "limits", "environment", "formats"}
+        known = {"globals", "renames", "limits", "environment", "formats", "native_parsers"}
         if unknown := set(document) - known:
             raise PolicyError(f"{where}: unknown entry {min(unknown)!r}")
         policy = cls(chosen=_shipped() | parse_allowlist(document, where))
@@ -272,6 +282,8 @@ class Policy:
             policy = policy.with_environment(document["environment"])
         if "formats" in document:
             policy = policy.with_formats(document["formats"])
+        if "native_parsers" in document:
+            policy = policy.with_native_parsers(document["native_parsers"])
         return policy
 
     def trusting(self, names: Iterable[str]) -> Policy:
@@ -337,6 +349,18 @@ class Policy:
         if not listed or not all(listed):
             raise PolicyError("formats is a list of names, for instance ['pickle', 'joblib']")
         return dataclasses.replace(self, formats=listed)
+
+    def with_native_parsers(self, rule: ParserRule) -> Policy:
+        """Return this policy with another rule for what native parsers read.
+
+        Raises
+        ------
+        PolicyError
+            If the rule is not one of ``check``, ``forbid``.
+        """
+        if rule not in get_args(ParserRule):
+            raise PolicyError(f"native_parsers is one of check, forbid; not {rule!r}"[:200])
+        return dataclasses.replace(self, native_parsers=rule)
 
     def __or__(self, other: Policy) -> Policy:
         """Return a policy that allows the names of both, with the limits and rules of the left."""

@@ -13,6 +13,8 @@ import functools
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
+from safeserial.errors import SafeSerialError
+
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -45,3 +47,13 @@ def keeps_nothing(function: Callable[_P, _T]) -> Callable[_P, _T]:
             raise
 
     return guarded
+
+
+def name_version(error: SafeSerialError, version: str) -> None:
+    """Say in an error about a model under which scikit-learn it was saved, where that is known.
+
+    The likeliest reason for a state that does not fit, and the one thing that can be done about it.
+    """
+    if version:
+        error.args = (f"saved under scikit-learn {version}: {error}", *error.args[1:])
+        error.hint = f"pip install scikit-learn=={version}, load it there and save it again"

@@ -9,17 +9,19 @@ the codecs) is imported where a payload is opened: :func:`verify` opens none, an
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from safeserial import container, envelope, transfer
 from safeserial.artifact import sniffing
-from safeserial.artifact.boundary import keeps_nothing
+from safeserial.artifact.boundary import keeps_nothing, name_version
 from safeserial.artifact.trust import Verified, accept
 from safeserial.container import Entry
 from safeserial.digests import Digest
 from safeserial.envelope import Envelope
 from safeserial.errors import (
     DigestMismatchError,
+    EnvironmentMismatchError,
+    InvalidStateError,
     KeyringError,
     LimitExceededError,
     NotAnArtifactError,
@@ -29,6 +31,9 @@ from safeserial.keyring import Keyring
 from safeserial.manifest import Manifest, Member
 from safeserial.payload import Payload
 from safeserial.policy import Policy
+
+if TYPE_CHECKING:
+    from safeserial.codecs.boosters import Boosters
 
 Progress = Callable[[int, int], None]
 BytesLike = bytes | bytearray | memoryview
@@ -318,9 +323,36 @@ def build(payload: Payload, policy: Policy) -> Any:
     from safeserial.verifier import admit
 
     admitted = admit(payload, policy)
-    model = codecs.get(payload.format).decode(admitted)
-    validate(model)
+    boosters = boosters_of(payload, policy)
+    try:
+        model = codecs.get(payload.format).decode(admitted, boosters)
+        validate(model)
+    except (EnvironmentMismatchError, InvalidStateError) as error:
+        from safeserial.codecs.unpickling import sklearn_version
+
+        name_version(error, sklearn_version(admitted.stream))
+        raise
     return model
+
+
+def boosters_of(payload: Payload, policy: Policy) -> Boosters:
+    """Return what holds back the boosters of a payload, and checks them unless it is signed.
+
+    A trusted signer vouches for what native parsers make of the bytes; nobody else can.
+
+    Parameters
+    ----------
+    payload : Payload
+        About to be decoded.
+    policy : Policy
+        May forbid boosters.
+    """
+    from safeserial.codecs.boosters import Boosters
+    from safeserial.validators import check_boosters
+
+    return Boosters(
+        None if payload.signed else check_boosters, forbidden=policy.native_parsers == "forbid"
+    )
 
 
 def _check_size(source: Source, policy: Policy) -> None:

@@ -7,11 +7,12 @@ persistent id, and its bytes lie aligned in the payload's memory, where the load
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from safeserial import dtypes
 from safeserial.errors import InvalidStateError
-from safeserial.payload import MAX_DIMENSIONS, ArrayPart, array_record
+from safeserial.payload import MAX_DIMENSIONS, ArrayPart, Column, array_record
 
 if TYPE_CHECKING:
     import numpy as np
@@ -109,13 +110,22 @@ def build_dtype(text: Json) -> np.dtype[Any]:
         raise InvalidStateError(f"NumPy does not accept a dtype of the index: {error}") from None
 
 
-def build(part: ArrayPart, known: list[np.dtype[Any]]) -> np.ndarray[Any, Any]:
-    """Return the array of a part: a view of the payload's memory."""
+def build_all(
+    parts: Sequence[ArrayPart | Column], known: Sequence[np.dtype[Any]]
+) -> list[np.ndarray[Any, Any] | None]:
+    """Return the arrays of parts, views of the payload's memory, and None for columns."""
     import numpy as np
 
-    array: np.ndarray[Any, Any] = np.ndarray(
-        part.shape, known[part.dtype], part.data, order="F" if part.order == "F" else "C"
-    )
-    if not part.writable:
-        array.flags.writeable = False
-    return array
+    made: list[np.ndarray[Any, Any] | None] = []
+    for part in parts:
+        if isinstance(part, Column):
+            made.append(None)
+            continue
+        dtype, shape, order, writable, data = part
+        array: np.ndarray[Any, Any] = np.ndarray(
+            shape, known[dtype], data, order="F" if order == "F" else "C"
+        )
+        if not writable:
+            array.flags.writeable = False
+        made.append(array)
+    return made

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from safeserial.errors import InvalidStateError
 from safeserial.policy import Name
+from safeserial.verifier.rules import STR_METHODS
 
 
 class Discarded:
@@ -27,12 +28,13 @@ class Discarded:
         """Forget the state."""
 
 
-def _discarded_method(owner: object, name: object) -> None:
-    """Stand for ``getattr(distribution, name)`` without looking anything up."""
+def _method(owner: object, name: object) -> object:
+    """Return a method of str by its name; of a distribution nothing is looked up."""
+    return getattr(str, str(name)) if owner is str and name in STR_METHODS else None
 
 
 STAND_INS: Final[dict[Name, Any]] = {
-    ("builtins", "getattr"): _discarded_method,
+    ("builtins", "getattr"): _method,
     ("numpy", "vectorize"): Discarded,
 }
 _MODULES: Final = frozenset({"scipy.stats._continuous_distns", "scipy.stats._discrete_distns"})

@@ -8,11 +8,13 @@ unpickler runs the opcodes and the arrays are views of the payload's memory.
 
 from __future__ import annotations
 
+import functools
 import io
 from collections.abc import Mapping
 from typing import Any, Final
 
 from safeserial.codecs import unpickling
+from safeserial.codecs.boosters import Boosters
 from safeserial.codecs.compression import COMPRESSORS, Compression, choose
 from safeserial.codecs.protocol import Encoded
 from safeserial.errors import InvalidStateError
@@ -24,10 +26,7 @@ WRAPPER: Final = ("joblib.numpy_pickle", "NumpyArrayWrapper")
 
 
 class _InertWrapper:
-    """Stands for joblib's array wrapper: takes its state and does nothing with it."""
-
-    def __setstate__(self, state: object) -> None:
-        """Forget the state; the verifier has used it."""
+    """Stands for joblib's array wrapper: its state becomes attributes that nobody looks at."""
 
 
 class JoblibCodec:
@@ -69,20 +68,32 @@ class JoblibCodec:
         joblib.dump(model, stream, compress=(name, level))
         return Encoded(options, {path: (stream.getbuffer(),)})
 
-    def decode(self, admitted: Admitted) -> Any:
+    def decode(self, admitted: Admitted, boosters: Boosters | None = None) -> Any:
         """Build the model; arrays of an uncompressed payload are views of its memory."""
+        boosters = Boosters(forbidden=True) if boosters is None else boosters
+        made = [
+            None if inline.dtype.code[0] == "O" else _plain(inline) for inline in admitted.arrays
+        ]
 
         def persistent(index: int) -> Any:
-            return _array(admitted.arrays[index], admitted)
+            found = made[index]
+            if found is None:
+                found = made[index] = _objects(admitted.arrays[index], admitted, boosters)
+            return found
 
-        return unpickling.load(
+        # A forest has over a thousand arrays: no function of Python's is called for each.
+        nested = any(one is None for one in made)
+        model = unpickling.load(
             unpickling.RestrictedUnpickler(
                 admitted.stream,
                 admitted.names,
-                persistent=persistent,
+                persistent=persistent if nested else made.__getitem__,
                 stand_ins={WRAPPER: _InertWrapper},
+                boosters=boosters,
             )
         )
+        boosters.settle()
+        return model
 
     def export(self, model: Any, members: Mapping[str, memoryview]) -> tuple[str, bytes]:
         """Return the payload's only member as it is."""
@@ -91,26 +102,32 @@ class JoblibCodec:
         return path.removeprefix("payload/model"), bytes(data)
 
 
-def _array(inline: InlineArray, admitted: Admitted) -> Any:
+def _objects(inline: InlineArray, admitted: Admitted, boosters: Boosters) -> Any:
     import numpy as np
 
-    if inline.dtype.code.startswith("O"):
-        nested = unpickling.load(
-            unpickling.RestrictedUnpickler(inline.data, admitted.names, persistent=_none)
+    nested = unpickling.load(
+        unpickling.RestrictedUnpickler(
+            inline.data, admitted.names, persistent=_none, boosters=boosters
         )
-        if type(nested) is not np.ndarray or nested.shape != inline.shape:
-            raise InvalidStateError("an array of objects is not the one its header describes")
-        return nested
-    flat = np.frombuffer(inline.data, dtype=_dtype(inline.dtype))
-    if not flat.dtype.isnative:  # joblib makes arrays native on load, too
-        flat = flat.astype(flat.dtype.newbyteorder("="))
-    elif not flat.flags.writeable:
-        flat = flat.copy()
-    if inline.order == "F":
-        return flat.reshape(inline.shape[::-1]).transpose()
-    return flat.reshape(inline.shape)
+    )
+    if type(nested) is not np.ndarray or nested.shape != inline.shape:
+        raise InvalidStateError("an array of objects is not the one its header describes")
+    return nested
 
 
+def _plain(inline: InlineArray) -> Any:
+    import numpy as np
+
+    dtype = _dtype(inline.dtype)
+    array: Any = np.ndarray(
+        inline.shape, dtype, inline.data, order="F" if inline.order == "F" else "C"
+    )
+    if not dtype.isnative:  # joblib makes arrays native on load, too
+        return array.astype(dtype.newbyteorder("="))
+    return array if array.flags.writeable else array.copy(order="K")
+
+
+@functools.lru_cache(maxsize=256)
 def _dtype(verified: DType) -> Any:
     import numpy as np
 
@@ -123,6 +140,8 @@ def _dtype(verified: DType) -> Any:
                 "itemsize": verified.itemsize,
             }
         )
+    if verified.element is not None:
+        return np.dtype((_dtype(verified.element), verified.shape))
     code = f"{verified.code}[{verified.unit}]" if verified.unit else verified.code
     plain = np.dtype(code)
     return plain.newbyteorder(">") if verified.byteorder == ">" else plain.newbyteorder("<")

@@ -15,10 +15,11 @@ from typing import Any, Final
 
 from safeserial.codecs import arrays, columns, unpickling
 from safeserial.codecs.arrays import ArrayWriter
+from safeserial.codecs.boosters import Boosters
 from safeserial.codecs.compression import COMPRESSORS, Compression, choose
 from safeserial.codecs.protocol import Encoded
 from safeserial.dtypes import encode_dtypes
-from safeserial.payload import BUFFERS, INDEX, STREAM, ArrayPart, aligned, pack_index
+from safeserial.payload import BUFFERS, INDEX, STREAM, aligned, pack_index
 from safeserial.strictjson import Json
 from safeserial.verifier import Admitted
 
@@ -129,28 +130,31 @@ class PickleCodec:
             },
         )
 
-    def decode(self, admitted: Admitted) -> Any:
+    def decode(self, admitted: Admitted, boosters: Boosters | None = None) -> Any:
         """Build the model; its arrays are writable views of the payload's memory."""
         parts = admitted.parts
         known = [arrays.build_dtype(dtype) for dtype in parts.dtypes]
-        built: dict[int, Any] = {}
+        made: list[Any] = arrays.build_all(parts.objects, known)
 
         def persistent(index: int) -> Any:
-            found = built.get(index)
-            if found is None:
-                part = parts.objects[index]
-                found = built[index] = (
-                    arrays.build(part, known)
-                    if isinstance(part, ArrayPart)
-                    else columns.build(part)
-                )
-            return found
+            if made[index] is None:
+                made[index] = columns.build(parts.objects[index])  # type: ignore[arg-type]
+            return made[index]
 
-        return unpickling.load(
+        # A forest has over a thousand arrays: no function of Python's is called for each.
+        columned = any(one is None for one in made)
+        boosters = Boosters(forbidden=True) if boosters is None else boosters
+        model = unpickling.load(
             unpickling.RestrictedUnpickler(
-                admitted.stream, admitted.names, persistent=persistent, buffers=parts.buffers
+                admitted.stream,
+                admitted.names,
+                persistent=persistent if columned else made.__getitem__,
+                buffers=parts.buffers,
+                boosters=boosters,
             )
         )
+        boosters.settle()
+        return model
 
     def export(self, model: Any, members: Mapping[str, memoryview]) -> tuple[str, bytes]:
         """Return an ordinary pickle of the model."""

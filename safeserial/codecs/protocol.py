@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from safeserial.codecs.boosters import Boosters
 from safeserial.codecs.compression import Compression
 from safeserial.strictjson import Json
 from safeserial.verifier import Admitted
@@ -39,8 +40,8 @@ class Codec(Protocol):
     def encode(self, model: Any, compression: Compression) -> Encoded:
         """Return the payload of `model`."""
 
-    def decode(self, admitted: Admitted) -> Any:
-        """Build the model of an admitted payload."""
+    def decode(self, admitted: Admitted, boosters: Boosters | None = None) -> Any:
+        """Build the model of an admitted payload; without `boosters`, one without native ones."""
 
     def export(self, model: Any, members: Mapping[str, memoryview]) -> tuple[str, bytes]:
         """Return the extension and the bytes of an ordinary file that holds the model."""

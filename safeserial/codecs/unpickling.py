@@ -14,7 +14,8 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from safeserial.codecs import distributions
+from safeserial.codecs import distributions, spatial, successors
+from safeserial.codecs.boosters import Boosters
 from safeserial.errors import (
     EnvironmentMismatchError,
     ForbiddenOperationError,
@@ -40,6 +41,8 @@ class RestrictedUnpickler(pickle.Unpickler):
         Out-of-band buffers.
     stand_ins : mapping of (module, qualname) to object
         Globals that are replaced by something inert.
+    boosters : Boosters, optional
+        Holds back what native parsers read.  Default: such classes are refused.
     """
 
     def __init__(
@@ -50,12 +53,15 @@ class RestrictedUnpickler(pickle.Unpickler):
         persistent: Callable[[int], Any],
         buffers: Iterable[memoryview] = (),
         stand_ins: Mapping[Name, Any] | None = None,
+        boosters: Boosters | None = None,
     ) -> None:
+        # Found by the C code when it is set up, and called without a detour through Python.
+        self.persistent_load = persistent  # type: ignore[method-assign]
         super().__init__(io.BytesIO(stream), buffers=buffers)
         self.stream = stream
         self._names = names
-        self._persistent = persistent
         self._stand_ins = {**distributions.STAND_INS, **(stand_ins or {})}
+        self._boosters = Boosters(forbidden=True) if boosters is None else boosters
 
     def find_class(self, module: str, qualname: str) -> Any:
         """Return the object of an admitted name.
@@ -74,13 +80,22 @@ class RestrictedUnpickler(pickle.Unpickler):
             )
         if resolved in self._stand_ins:
             return self._stand_ins[resolved]
-        found = find_object(resolved)
-        # By the class's own name: whoever trusts it under another must not get its __setstate__.
-        return distributions.stand_in(found) if distributions.is_distribution(found) else found
+        today = successors.successor(resolved)
+        if today is not None:
+            return today
+        return self._boosters.stand_in(_inert(find_object(resolved)))
 
-    def persistent_load(self, pid: Any) -> Any:
-        """Return what an integer id stands for."""
-        return self._persistent(pid)
+
+def _inert(found: Any) -> Any:
+    """Return what may be given a state in the place of a class whose own __setstate__ must not run.
+
+    By the class's own name: whoever trusts it under another must not get its ``__setstate__``.
+    """
+    if distributions.is_distribution(found):
+        return distributions.stand_in(found)
+    if spatial.is_tree(found):
+        return spatial.stand_in()
+    return successors.spline(found) if successors.is_spline(found) else found
 
 
 def find_object(name: Name) -> Any:
@@ -141,13 +156,9 @@ def load(unpickler: RestrictedUnpickler) -> Any:
         raise LimitExceededError("there is not enough memory to build this model") from None
     except Exception as error:
         said = f"{type(error).__name__}: {_said(error)}"
-        version = sklearn_version(unpickler.stream)
-        under = f", saved under scikit-learn {version}" if version else ""
         raise InvalidStateError(
-            f"the installed libraries do not accept the state of this model{under} ({said[:300]})",
-            hint=f"pip install scikit-learn=={version}, load it there and save it again"
-            if version
-            else "the model may come from other library versions; see `safeserial inspect`",
+            f"the installed libraries do not accept the state of this model ({said[:300]})",
+            hint="the model may come from other library versions; see `safeserial inspect`",
         ) from error
 
 

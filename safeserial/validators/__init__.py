@@ -12,9 +12,10 @@ already there, and asks questions of that object alone.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["validate"]
+__all__ = ["check_boosters", "validate"]
 
 
 def validate(model: Any) -> None:
@@ -24,7 +25,8 @@ def validate(model: Any) -> None:
     ----------
     model : object
         What a codec has decoded.  It is not changed, but for scratch memory that compiled classes
-        keep (see :mod:`safeserial.validators.distances`).
+        keep (see :mod:`safeserial.validators.distances`), and the number of features of neighbours
+        that were saved before there was one (see :mod:`safeserial.validators.neighbors`).
 
     Raises
     ------
@@ -43,3 +45,21 @@ def validate(model: Any) -> None:
     from safeserial.validators.walk import Walk  # imports NumPy, which `import safeserial` must not
 
     Walk().run(model)
+
+
+def check_boosters(found: Sequence[tuple[type, dict[str, Any]]]) -> None:
+    """Check states of boosters before native parsers read them.
+
+    Parameters
+    ----------
+    found : sequence of (type, dict)
+        Classes and the states that they are about to be given.
+
+    Raises
+    ------
+    InvalidStateError
+        If a state is not one that the library itself would have written.
+    """
+    from safeserial.validators.boosters import check_boosters  # imports NumPy
+
+    check_boosters(found)

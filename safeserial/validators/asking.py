@@ -7,8 +7,8 @@ Floor 5.  Each answers with a value that is safe to compute with, or refuses.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
-from typing import Any, NoReturn
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from safeserial.errors import InvalidStateError
 
 Array = npt.NDArray[Any]
+LARGEST: Final = 2**62  # no honest count comes near it, and sums of two stay whole numbers of C
 
 
 def name_of(obj: Any) -> str:
@@ -35,6 +36,16 @@ def is_a(obj: Any, module: str, *qualnames: str) -> bool:
         if (module, qualname) in names:
             return True
     return False
+
+
+def derives(kind: type, module: str, *qualnames: str) -> bool:
+    """Say whether a class has one of these names, or derives from one that has."""
+    return not _names(kind).isdisjoint((module, qualname) for qualname in qualnames)
+
+
+def are(objects: Iterable[Any], module: str, *qualnames: str) -> bool:
+    """Say whether all objects are of classes of this name, or of ones derived from it."""
+    return all(derives(kind, module, *qualnames) for kind in set(map(type, objects)))
 
 
 def refuse(obj: Any, what: str) -> NoReturn:
@@ -100,7 +111,7 @@ def shaped(obj: Any, value: Array, shape: tuple[int | None, ...], what: str) -> 
         refuse(obj, f"{what} has shape {value.shape} instead of {shape}")
 
 
-def whole(obj: Any, state: Mapping[str, Any], key: str, low: int, high: int = 2**62) -> int:
+def whole(obj: Any, state: Mapping[str, Any], key: str, low: int, high: int = LARGEST) -> int:
     """Return an attribute that must be an integer with ``low <= value < high``."""
     value = state.get(key)
     if isinstance(value, bool) or not isinstance(value, int | np.integer):

@@ -51,3 +51,15 @@ def refuse_discarded(placeholder: Any) -> None:
         "numpy.vectorize objects are not restored",
         hint="use a plain function that works on arrays",
     )
+
+
+def refuse_unbuilt(placeholder: Any) -> None:
+    """Refuse a k-d tree that a stream makes and gives no state.
+
+    Raises
+    ------
+    InvalidStateError
+        Always.
+    """
+    del placeholder
+    raise InvalidStateError("a k-d tree has no data")

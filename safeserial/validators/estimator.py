@@ -100,7 +100,9 @@ def check_memory(model: Any) -> None:
     """Tell of an estimator that caches on disk when fitted, and unpickles what it finds there."""
     memory = vars(model).get("memory")
     if memory is not None:
-        _tell(model, f"caches on disk when fitted: memory={memory!r}"[:200])
+        # Anything else has not been looked at yet, and its repr may be anything.
+        shown = repr(memory)[:160] if type(memory) is str else name_of(memory)
+        _tell(model, f"caches on disk when fitted: memory={shown}")
 
 
 def _tell(model: Any, what: str) -> None:

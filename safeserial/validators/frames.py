@@ -8,7 +8,7 @@ categories by their codes, both in compiled code without bounds checks.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -90,3 +90,20 @@ def check_multi_index(index: Any) -> None:
         inside(index, numbers, -1, len(level), "codes")
         lengths.add(len(numbers))
     ensure(index, len(lengths) <= 1, "its codes differ in length")
+
+
+# Methods of a DataFrame, and functions of NumPy, that make one number of many: what an aggregation
+# is for.  `DataFrame.agg` calls whatever method has the name that it is given.
+_AGGREGATIONS: Final = frozenset(
+    "all any amax amin average argmax argmin count cumprod cumsum first idxmax idxmin kurt kurtosis"
+    " last mad max mean median min mode nanargmax nanargmin nanmax nanmean nanmedian nanmin nanprod"
+    " nanstd nansum nanvar nunique prod product ptp quantile sem size skew std sum var".split()
+)
+
+
+def check_aggregation(model: Any) -> None:
+    """Check that what a MathFeatures has pandas call is a function or the name of a reduction."""
+    func = vars(model).get("func")
+    for one in func if isinstance(func, list | tuple) else [func]:
+        known = one in _AGGREGATIONS if isinstance(one, str) else callable(one) or one is None
+        ensure(model, known, f"func is {str(one)[:80]!r}, which sums nothing up")

@@ -8,13 +8,17 @@ bitset arrays, none of which compiled code checks.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from itertools import chain
+from typing import Any, Final
 
 import numpy as np
 
 from safeserial.validators.asking import (
+    LARGEST,
     Array,
+    are,
     array,
+    derives,
     ensure,
     inside,
     is_a,
@@ -23,49 +27,67 @@ from safeserial.validators.asking import (
     shaped,
     whole,
 )
-from safeserial.validators.trees import chunks, link
+from safeserial.validators.nodes import chunks, join, link
 
-_MODULE = "sklearn.ensemble._hist_gradient_boosting"
-_BITSET_WORDS = 8  # 256 categories of one bit each
+_MODULE: Final = "sklearn.ensemble._hist_gradient_boosting"
+_PREDICTOR: Final = (f"{_MODULE}.predictor", "TreePredictor")
+_BITSET_WORDS: Final = 8  # 256 categories of one bit each
+_FIELDS: Final = ("feature_idx", "left", "right", "is_leaf", "is_categorical")
 
 
-def check_predictors(predictors: Sequence[Any]) -> None:
-    """Check the trees of histogram gradient boosting, each for itself.
+def check_models(objects: Sequence[Any]) -> None:
+    """Check models of histogram gradient boosting, and their trees.
 
     Parameters
     ----------
-    predictors : sequence of TreePredictor
-        All that a model holds.
+    objects : sequence of BaseHistGradientBoosting or TreePredictor
+        All that a model holds.  A tree of a boosting model is checked with it, others alone.
     """
-    nodes = [_nodes(one) for one in predictors]
-    pairs = list(zip(predictors, nodes, strict=True))
-    for some in chunks(pairs, [len(one) for one in nodes]):
-        _check_nodes(some)
+    kinds = {kind for kind in set(map(type, objects)) if derives(kind, *_PREDICTOR)}
+    alone = {id(one): one for one in objects if type(one) in kinds}
+    for model in objects:
+        if type(model) not in kinds:
+            predictors, categorical = _check_model(model)
+            _check_predictors(predictors, categorical)
+            for one in predictors:
+                alone.pop(id(one), None)
+    _check_predictors(list(alone.values()), None)
 
 
-def _nodes(predictor: Any) -> Array:
-    nodes = vars(predictor).get("nodes")
+def _check_predictors(predictors: Sequence[Any], categorical: Array | None) -> None:
+    """Check trees, and that those of a model split by categories only where there are any."""
+    nodes = [vars(one).get("nodes") for one in predictors]
+    counts = [_count(one, own) for one, own in zip(predictors, nodes, strict=True)]
+    for some in chunks(counts):
+        _check_nodes(predictors[some], nodes[some], np.array(counts[some]), categorical)
+
+
+def _count(predictor: Any, nodes: Any) -> int:
     if type(nodes) is not np.ndarray or nodes.ndim != 1 or not nodes.size or not nodes.dtype.names:
         refuse(predictor, "nodes is no array of nodes")
-    return nodes
+    return len(nodes)
 
 
-def _join(nodes: Sequence[Array], *fields: str) -> list[Array]:
-    return [np.concatenate([one[field] for one in nodes]) for field in fields]
-
-
-def _check_nodes(pairs: Sequence[Any]) -> None:
-    predictors, nodes = [one for one, _ in pairs], [one for _, one in pairs]
-    leaf, left, right, feature, categorical = _join(
-        nodes, "is_leaf", "left", "right", "feature_idx", "is_categorical"
+def _check_nodes(
+    predictors: Sequence[Any], nodes: Sequence[Array], counts: Array, categorical: Array | None
+) -> None:
+    if len({one.dtype for one in nodes}) > 1:
+        refuse(predictors[0], "nodes are of several dtypes")
+    joined = join(nodes, _FIELDS)
+    feature, left, right, is_leaf, by_category = (joined[name] for name in _FIELDS)
+    links = link(predictors, counts, is_leaf == 0, left, right)
+    used = feature[links.inner]
+    inside(
+        predictors[0], used, 0, LARGEST if categorical is None else len(categorical), "feature_idx"
     )
-    counts = np.array([len(one) for one in nodes])
-    inner = np.flatnonzero(leaf == 0)
-    link(predictors, counts, inner, left[inner], right[inner])
-    inside(predictors[0], feature[inner], 0, 2**62, "feature_idx")
-    if categorical.any():
-        for predictor, own in pairs:
-            _check_bitsets(predictor, own)
+    if not by_category.any():
+        return
+    if categorical is not None:
+        # A row of the bitsets of known categories exists only for features that are categorical.
+        chosen = used[by_category[links.inner] != 0]
+        ensure(predictors[0], categorical[chosen].all(), "splits a number by categories")
+    for predictor, own in zip(predictors, nodes, strict=True):
+        _check_bitsets(predictor, own)
 
 
 def _check_bitsets(predictor: Any, nodes: Array) -> None:
@@ -94,11 +116,11 @@ def check_bin_mapper(mapper: Any) -> None:
     inside(mapper, bins, 0, last + 1, "n_bins_non_missing_")
 
 
-def check_model(model: Any) -> None:
-    """Check that a histogram gradient boosting model agrees with its trees."""
+def _check_model(model: Any) -> tuple[list[Any], Array | None]:
+    """Check what a model says of itself; return its trees, and which features are categories."""
     state = vars(model)
     if "_predictors" not in state:
-        return
+        return [], None
     width = whole(model, state, "_n_features", 1)
     ensure(model, whole(model, state, "n_features_in_", 1) == width, "n_features_in_ is wrong")
     mapper = state.get("_bin_mapper")
@@ -111,26 +133,12 @@ def check_model(model: Any) -> None:
     if "classes_" in state:
         classes = len(state["classes_"])
         ensure(model, count == (1 if classes <= 2 else classes), "has other classes")  # noqa: PLR2004
-    _check_features(model, state["_predictors"], categorical, count)
-
-
-def _check_features(model: Any, iterations: Any, categorical: Array, count: int) -> None:
-    predictors = []
-    for one in iterations:
-        ensure(model, len(one) == count, "an iteration has more or fewer trees")
-        predictors += one
-    if not predictors:
-        return
-    for one in predictors:
-        if not is_a(one, f"{_MODULE}.predictor", "TreePredictor"):
-            refuse(model, f"one of _predictors is a {name_of(one)}")
-    nodes = [_nodes(one) for one in predictors]
-    feature, leaf, by_category = _join(nodes, "feature_idx", "is_leaf", "is_categorical")
-    is_inner = leaf == 0
-    inside(model, feature[is_inner], 0, len(categorical), "feature_idx")
-    # A row of the bitsets of known categories exists only for features that are categorical.
-    chosen = feature[is_inner & (by_category != 0)]
-    ensure(model, categorical[chosen].all(), "splits a number by categories")
+    iterations = state["_predictors"]
+    ensure(model, {count}.issuperset(map(len, iterations)), "an iteration has other trees")
+    predictors = list(chain.from_iterable(iterations))
+    for one in [] if are(predictors, *_PREDICTOR) else predictors:
+        ensure(model, is_a(one, *_PREDICTOR), f"one of _predictors is a {name_of(one)}")
+    return predictors, categorical
 
 
 def _check_preprocessor(model: Any, preprocessor: Any, width: int) -> None:

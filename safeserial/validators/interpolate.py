@@ -61,3 +61,34 @@ def check_spline_transformer(model: Any) -> None:
     sizes = array(model, np.array([one.c.shape[1] for one in splines]), "bsplines_", kinds="i")
     inside(model, sizes, 1, 2**31, "bsplines_")
     ensure(model, (sizes == sizes[0]).all(), "its splines differ in size")
+
+
+def check_own_call(function: Any) -> None:
+    """Check that an interp1d calls one of its own methods, on points and values of one length."""
+    state = vars(function)
+    own = {name: value for name, value in _methods(function) if name.startswith("_call_")}
+    ensure(function, state.get("_call") in own.values(), "_call is no method of its class")
+    points = array(function, state.get("x"), "x", kinds="iuf", ndim=1)
+    values = array(function, state.get("_y"), "_y", kinds="biufc", ndim=2)
+    ensure(function, len(values) == len(points), f"_y has {len(values)} rows for {len(points)} x")
+
+
+def _methods(instance: Any) -> list[tuple[str, Any]]:
+    return [item for base in type(instance).__mro__ for item in vars(base).items()]
+
+
+def check_grid(grid: Any) -> None:
+    """Check that a RegularGridInterpolator has a value for each crossing of its lines."""
+    state = vars(grid)
+    lines = state.get("_grid", state.get("grid"))
+    ensure(grid, type(lines) is tuple and lines, "its grid is no tuple")
+    values = array(grid, state.get("_values", state.get("values")), "values", kinds="iufc")
+    for line in lines:
+        points = array(grid, line, "a line of its grid", kinds="f", ndim=1)
+        ensure(grid, points.dtype == np.float64, f"its grid is of dtype {points.dtype}")
+        ensure(grid, len(points) and np.isfinite(points).all(), "its grid is not finite")
+        ensure(grid, (points[1:] > points[:-1]).all(), "its grid is out of order")
+    shape = tuple(len(line) for line in lines)
+    ensure(
+        grid, values.shape[: len(shape)] == shape, f"has values {values.shape} on a {shape} grid"
+    )

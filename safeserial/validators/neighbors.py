@@ -86,9 +86,13 @@ def check_neighbors(model: Any) -> None:
     state = vars(model)
     if "_fit_X" not in state:
         return
-    rows = whole(model, state, "n_samples_fit_", 0)
-    width = whole(model, state, "n_features_in_", 1)
     shape = columns_of(state["_fit_X"])
+    rows = whole(model, state, "n_samples_fit_", 0)
+    if "n_features_in_" not in state and len(shape) == 2:  # noqa: PLR2004 - a table
+        # Written before 0.24, or made to look so.  Without the number nobody compares it with the
+        # rows of a query, and brute force reads as far as those are wide: so it is put there.
+        state["n_features_in_"] = shape[1]
+    width = whole(model, state, "n_features_in_", 1)
     ensure(model, shape == (rows, width), f"_fit_X has shape {shape} instead of {(rows, width)}")
     tree = state.get("_tree")
     if tree is not None:

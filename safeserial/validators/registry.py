@@ -12,11 +12,13 @@ from typing import Any, Final
 
 from safeserial.policy import Name
 from safeserial.validators import (
+    boosters,
     clusters,
     containers,
     distances,
     encoders,
     estimator,
+    forests,
     frames,
     hist_gradient_boosting,
     interpolate,
@@ -39,23 +41,24 @@ def _of(module: str, qualnames: str, check: Check) -> dict[Name, Check]:
 
 
 _LINEAR: Final = "sklearn.linear_model."
+_BOOSTING: Final = "sklearn.ensemble._hist_gradient_boosting."
 _PANDAS_DATES: Final = "DatetimeArray TimedeltaArray PeriodArray"
 
 VALIDATORS: Final[dict[Name, Check]] = {
     **_of("functools", "partial", containers.look_into_partial),
+    **_of("safeserial.codecs.boosters", "Pending", boosters.refuse_pending),
+    # boosters: what their native parts hold was checked before they were built
+    **_of("lightgbm.sklearn", "LGBMModel", boosters.check_estimator),
+    **_of("xgboost.sklearn", "XGBModel", boosters.check_estimator),
+    **_of("catboost.core", "_CatBoostBase", boosters.check_estimator),
     **_of("safeserial.codecs.distributions", "Discarded", containers.refuse_discarded),
+    **_of("safeserial.codecs.spatial", "Unbuilt", containers.refuse_unbuilt),
     # trees
-    **_of("sklearn.tree._classes", "BaseDecisionTree", trees.check_decision_tree),
-    **_of("sklearn.ensemble._forest", "BaseForest", trees.check_forest),
-    **_of("sklearn.ensemble._iforest", "IsolationForest", trees.check_isolation_forest),
-    **_of("sklearn.ensemble._gb", "BaseGradientBoosting", trees.check_gradient_boosting),
+    **_of("sklearn.ensemble._forest", "BaseForest", forests.check_forest),
+    **_of("sklearn.ensemble._iforest", "IsolationForest", forests.check_isolation_forest),
+    **_of("sklearn.ensemble._gb", "BaseGradientBoosting", forests.check_gradient_boosting),
     **_of(
-        "sklearn.ensemble._hist_gradient_boosting.gradient_boosting",
-        "BaseHistGradientBoosting",
-        hist_gradient_boosting.check_model,
-    ),
-    **_of(
-        "sklearn.ensemble._hist_gradient_boosting.binning",
+        _BOOSTING + "binning",
         "_BinMapper",
         hist_gradient_boosting.check_bin_mapper,
     ),
@@ -106,6 +109,8 @@ VALIDATORS: Final[dict[Name, Check]] = {
     # splines
     **_of("scipy.interpolate._bsplines", "BSpline", interpolate.check_bspline),
     **_of("scipy.interpolate._interpolate", "_PPolyBase", interpolate.check_ppoly),
+    **_of("scipy.interpolate._interpolate", "interp1d", interpolate.check_own_call),
+    **_of("scipy.interpolate._rgi", "RegularGridInterpolator", interpolate.check_grid),
     **_of(
         "sklearn.preprocessing._polynomial",
         "SplineTransformer",
@@ -117,6 +122,8 @@ VALIDATORS: Final[dict[Name, Check]] = {
     **_of("numpy.random.bit_generator", "SeedSequence", random_state.check_seed_sequence),
     **_of("numpy.random.mtrand", "RandomState", random_state.look_into_random_state),
     **_of("numpy.random._generator", "Generator", random_state.look_into_generator),
+    # feature_engine: the one class whose state says which method pandas calls
+    **_of("feature_engine.creation.math_features", "MathFeatures", frames.check_aggregation),
     # pandas: where classes say they are since version 3, and where they said so before
     **_of(
         "pandas.core.internals.managers", "BlockManager SingleBlockManager", frames.check_manager
@@ -143,10 +150,12 @@ VALIDATORS: Final[dict[Name, Check]] = {
 
 BATCHES: Final[dict[Name, BatchCheck]] = {
     ("sklearn.tree._tree", "Tree"): trees.check_trees,
+    ("sklearn.tree._classes", "BaseDecisionTree"): trees.check_decision_trees,
+    (_BOOSTING + "predictor", "TreePredictor"): hist_gradient_boosting.check_models,
     (
-        "sklearn.ensemble._hist_gradient_boosting.predictor",
-        "TreePredictor",
-    ): hist_gradient_boosting.check_predictors,
+        _BOOSTING + "gradient_boosting",
+        "BaseHistGradientBoosting",
+    ): hist_gradient_boosting.check_models,
 }
 
 # Attributes whose contents the check of the class has read to the last: the walk leaves them out.
@@ -167,4 +176,7 @@ NATIVE_WITHOUT_VALIDATOR: Final[dict[str, str]] = {
     "numpy.random._pcg64.PCG64": "numbers of which every value is good",
     "numpy.random._pcg64.PCG64DXSM": "numbers of which every value is good",
     "numpy.random._sfc64.SFC64": "numbers of which every value is good",
+    "sklearn._loss._loss.CyHalfMultinomialLoss": "has no fields",
+    "scipy.spatial._ckdtree.cKDTree": "built anew of its data, never given a state",
+    "scipy.spatial._kdtree.KDTree": "built anew of its data, never given a state",
 }

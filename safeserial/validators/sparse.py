@@ -23,7 +23,7 @@ def _shape(matrix: Any) -> tuple[int, ...]:
     if not all(
         isinstance(size, int | np.integer) and 0 <= size <= _MAX_DIMENSION for size in shape
     ):
-        refuse(matrix, f"has shape {shape}")
+        refuse(matrix, "has a shape that is not of whole numbers")  # not shown: it may be anything
     return cast("tuple[int, ...]", shape)
 
 
@@ -63,14 +63,19 @@ def check_coo(matrix: Any) -> None:
 
 
 def check_dia(matrix: Any) -> None:
-    """Check a DIA matrix; its loops cut diagonals at the edges, if each has an offset."""
-    _shape(matrix)
+    """Check a DIA matrix; its loops cut diagonals at the edges, if each has an offset.
+
+    They add the number of rows to an offset first, in 32 bits where the offsets are so short.
+    """
+    shape = _shape(matrix)
     state = vars(matrix)
     data = array(matrix, state.get("data"), "data", kinds="biufc", ndim=2)
     offsets = array(matrix, state.get("offsets"), "offsets", kinds="i", ndim=1)
     shaped(matrix, offsets, (len(data),), "offsets")
     ensure(matrix, len(np.unique(offsets)) == len(offsets), "a diagonal is there twice")
-    inside(matrix, offsets.astype(np.int64), -(2**31), 2**31, "offsets")
+    edge = max(*shape, data.shape[1])
+    room = 2**31 - 1 - edge if edge < 2**30 else 2**30
+    inside(matrix, offsets.astype(np.int64), -room, room + 1, "offsets")
 
 
 def check_dok(matrix: Any) -> None:

@@ -67,14 +67,42 @@ RULES = {
     "reconstructor",
     "scalar",
     "slice",
+    "slots",
     "tree",
 }
+
+ALLOWLIST = Policy.default().allowlist
 
 # Names that other platforms or versions of a library write.
 ELSEWHERE = {
     ("numpy", "intc"): "Windows, where int32 is not the C int",
     ("numpy", "uintc"): "Windows, where uint32 is not the C unsigned int",
+    ("pytz", "_UTC"): "pandas before 2, for UTC",
+    ("sklearn.metrics._scorer", "_passthrough_scorer"): "scikit-learn before 1.3",
 }
+# Names that are written no more: the codec knows what stands for them, or they are refused for the
+# version of their library.
+GONE = {
+    name: why
+    for names, why in [
+        (("sklearn.ensemble._gb_losses",), "losses of gradient boosting before 1.4"),
+        (
+            tuple(f"pandas.core.arrays.{one}" for one in ("boolean", "floating", "integer")),
+            "dtypes, which pandas 3 says are its own",
+        ),
+    ]
+    for name in ALLOWLIST.grants
+    if name[0] in names
+} | {
+    name: "compiled losses up to scikit-learn 1.5"
+    for name in ALLOWLIST.grants
+    if name[0] == "sklearn._loss._loss"
+    and name[1].startswith("__pyx_unpickle_")
+    and name[1] != "__pyx_unpickle_CyHalfMultinomialLoss"
+}
+ELSEWHERE |= GONE
+# Functions of a class, which protocol 4 and later write with a dot.
+DOTTED = {name for name in ALLOWLIST.grants if name[1].startswith("interp1d._call_")}
 
 # Hooks that many classes inherit, with what reading them showed.
 AUDITED = {
@@ -159,7 +187,13 @@ DANGEROUS = [
     "scipy.stats._distn_infrastructure.rv_frozen",
     "scipy.stats._distn_infrastructure.rv_generic",
     "scipy.optimize._optimize.OptimizeResult",
-    "scipy.spatial._ckdtree.cKDTree",
+    "scipy.interpolate._fitpack2.UnivariateSpline",
+    "skrub.SkrubLearner",
+    "skrub.ParamSearch",
+    "skrub._data_ops._utils._CloudPickle",
+    "skrub._data_ops._estimator._XyPipeline",
+    "skrub._data_ops._data_ops.Call",
+    "skrub._llm_encoder.TextEncoder",
     "types.SimpleNamespace",
     "scipy.io._mmio.mmwrite",
     "scipy.io.savemat",
@@ -190,8 +224,6 @@ DANGEROUS = [
     "cloudpickle.cloudpickle._builtin_type",
     "torch.load",
 ]
-
-ALLOWLIST = Policy.default().allowlist
 
 
 def _documents() -> dict[str, dict[str, Any]]:
@@ -304,7 +336,8 @@ def test_names_of_other_platforms_are_listed(name: Name) -> None:
 
 
 def test_nothing_is_dotted_or_wild() -> None:
-    assert [name for name in ENTRIES if "." in name[1] or "*" in name[0] + name[1]] == []
+    found = {name for name in ENTRIES if "." in name[1] or "*" in name[0] + name[1]}
+    assert found == DOTTED
 
 
 @pytest.mark.parametrize("old", sorted(ALLOWLIST.renames))
@@ -323,7 +356,8 @@ def test_a_rename_leads_to_a_listed_name(old: Name) -> None:
 def test_classes_whose_loading_runs_code_have_a_reason(module: str) -> None:
     unaudited = {}
     for name, entry in ENTRIES.items():
-        if name[0] == module and not (isinstance(entry, dict) and entry.get("reason")):
+        reasoned = isinstance(entry, dict) and entry.get("reason")
+        if name[0] == module and name not in ELSEWHERE and not reasoned:
             value = _installed(name)
             roles = parse_allowlist({"globals": {module: {name[1]: entry}}}, "").grants[name].roles
             if isinstance(value, type) and "build" in roles and _hooks(value):
@@ -336,7 +370,7 @@ def test_no_class_finds_its_setstate_in_data() -> None:
     for name, grant in ALLOWLIST.grants.items():
         spec = importlib.util.find_spec(name[0].partition(".")[0])
         reasoned = isinstance(ENTRIES[name], dict) and "reason" in ENTRIES[name]
-        if spec is not None and "build" in grant.roles and not reasoned:
+        if spec is not None and "build" in grant.roles and not reasoned and name not in ELSEWHERE:
             cls = _installed(name)
             assert hasattr(cls, "__setstate__") or not hasattr(cls, "__getattr__"), name
 
@@ -353,7 +387,7 @@ def test_callables_have_a_rule_or_a_reason() -> None:
 def test_only_classes_are_made_or_built() -> None:
     for name, grant in ALLOWLIST.grants.items():
         spec = importlib.util.find_spec(name[0].partition(".")[0])
-        if spec is not None and grant.roles & {"new", "build"}:
+        if spec is not None and grant.roles & {"new", "build"} and name not in ELSEWHERE:
             assert isinstance(_installed(name), type), name
 
 
@@ -570,20 +604,9 @@ def _category_encoders() -> object:
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(
-    ("make", "untrusted"),
-    [
-        (_lightgbm, [("lightgbm.basic", "Booster")]),
-        (_xgboost, [("xgboost.core", "Booster")]),
-        (_catboost, [("catboost.core", "CatBoostClassifier")]),
-        (_imblearn, []),
-        (_category_encoders, []),
-    ],
-)
-def test_models_of_other_libraries_need_trust_for_what_c_code_parses(
-    make: Any, untrusted: list[Name]
-) -> None:
+@pytest.mark.parametrize("make", [_lightgbm, _xgboost, _catboost, _imblearn, _category_encoders])
+def test_models_of_other_libraries_need_no_trust(make: Any) -> None:
     table = pd.DataFrame({"colour": ["red", "blue"] * 20, "size": np.arange(40.0)})
     model = make()
     model.fit(table if make is _category_encoders else table[["size"]], np.arange(40) % 4 // 3)
-    assert _unlisted(model, 5) == untrusted
+    assert _unlisted(model, 5) == []

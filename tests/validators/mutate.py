@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Random damage: load, validate and use altered pickles, each in a process of its own.
+"""Random damage: load and use altered copies of honest files, in worker processes.
 
-Run as a program: ``python mutate.py SEED COUNT`` prints a JSON object that counts how far the
-copies came and names those that died by a signal.
+Run as a program: ``python mutate.py SEED COUNT [FORMAT...]`` prints a line of JSON for each format
+that counts how far the copies came, and names those that ended the process, were still busy after
+a while, or met an error that is not the project's.  A copy is made from the seed, its format and
+its number alone, so that each can be made again: ``python mutate.py SEED NUMBER FORMAT FILE``
+writes it to a file.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pickle
@@ -14,83 +18,130 @@ import random
 import resource
 import signal
 import sys
+import tempfile
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-import scipy.sparse as sp
-from sklearn import cluster, ensemble, neighbors, preprocessing, svm, tree
-from sklearn.feature_extraction.text import CountVectorizer
+import joblib
 
-from safeserial.errors import InvalidStateError, LimitExceededError
+import safeserial as ss
+from safeserial.artifact.loading import build
+from safeserial.errors import InvalidStateError, LimitExceededError, SafeSerialError
+from safeserial.payload import Payload
+from safeserial.policy import Policy
 from safeserial.validators import validate
+from tests import world
+from tests.attacks.packing import COMPRESSORS
+from tests.validators.subjects import MODELS
 
 METHODS = (
     "predict predict_proba decision_function transform decision_path apply kneighbors toarray"
-    " tocsc score_samples random_sample".split()
+    " tocsc tocsr tocoo score_samples random_sample random query __call__ describe reset_index"
+    " sort_values to_numpy filled __repr__ copy sum".split()
 )
-MEMORY, SECONDS = 3 * 2**30, 20
-LOADED, REFUSED, VALID, USED = b"L", b"R", b"V", b"U"
+MEMORY, SECONDS, PATIENCE = 3 * 2**30, 10, 120
+LOADED, REFUSED, USED, ODD = b"L", b"R", b"U", b"O"
+BLOCK = 100
+SHARED = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
-_rng = np.random.default_rng(0)
-X = _rng.normal(size=(40, 3))
-Y = np.arange(40) % 3
-GROUPS = np.column_stack([Y, X])
-SPARSE = sp.csr_matrix(np.where(abs(X) > 0.4, X, 0.0))
+Files = dict[str, tuple[Any, Any]]
+Damage = Callable[[Any, random.Random], Any]
 
-MODELS: dict[str, Callable[[], tuple[Any, Any]]] = {
-    "tree": lambda: (tree.DecisionTreeClassifier(max_depth=3).fit(X, Y), X),
-    "forest": lambda: (ensemble.RandomForestClassifier(2, max_depth=2).fit(X, Y), X),
-    "boosting": lambda: (ensemble.GradientBoostingClassifier(n_estimators=2).fit(X, Y), X),
-    "isolation": lambda: (ensemble.IsolationForest(n_estimators=2).fit(X), X),
-    "histogram": lambda: (
-        ensemble.HistGradientBoostingClassifier(
-            max_iter=2, min_samples_leaf=4, categorical_features=[0]
-        ).fit(GROUPS, Y),
-        GROUPS,
-    ),
-    "k-d tree": lambda: (
-        neighbors.KNeighborsClassifier(3, algorithm="kd_tree", leaf_size=3).fit(X, Y),
-        X,
-    ),
-    "ball tree": lambda: (
-        neighbors.KNeighborsClassifier(3, algorithm="ball_tree", leaf_size=3).fit(X, Y),
-        X,
-    ),
-    "brute": lambda: (
-        neighbors.KNeighborsClassifier(3, algorithm="brute", metric="manhattan").fit(X, Y),
-        X,
-    ),
-    "vectors": lambda: (svm.SVC().fit(X, Y), X),
-    "sparse vectors": lambda: (svm.SVC().fit(SPARSE, Y), SPARSE),
-    "k-means": lambda: (cluster.KMeans(3, n_init=1).fit(X), X),
-    "one hot": lambda: (
-        preprocessing.OneHotEncoder(sparse_output=False, handle_unknown="ignore").fit(
-            GROUPS[:, :1]
-        ),
-        GROUPS[:, :1],
-    ),
-    "words": lambda: (CountVectorizer().fit(["aa bb cc dd"]), ["aa dd"]),
-    "spline": lambda: (preprocessing.SplineTransformer().fit(X), X),
-    "csr": lambda: (SPARSE, None),
-    "bsr": lambda: (SPARSE.tobsr(), None),
-    "random": lambda: (np.random.RandomState(0), 5),
+
+def damaged(data: bytes, dice: random.Random) -> bytes:
+    """Return a copy with one to three bytes or a whole number replaced, or one off by one."""
+    changed = bytearray(data)
+    if dice.random() < 0.3 and len(data) > 11:
+        number = dice.choice([-1, -2, 2**31 - 1, 2**31, 2**40, 10**6, 7])
+        at = dice.randrange(2, len(data) - 9)
+        changed[at : at + 8] = number.to_bytes(8, "little", signed=True)
+        return bytes(changed)
+    if dice.random() < 0.2:
+        at = dice.randrange(min(2, len(data) - 1), len(data))
+        changed[at] = (changed[at] + dice.choice((-1, 1))) % 256
+        return bytes(changed)
+    for _ in range(dice.randint(1, 3)):
+        changed[dice.randrange(min(2, len(data) - 1), len(data))] = dice.randrange(256)
+    return bytes(changed)
+
+
+def _pickled(protocol: int) -> Callable[[Any], bytes]:
+    return lambda model: pickle.dumps(model, protocol)
+
+
+def _joblib(model: Any) -> bytes:
+    file = io.BytesIO()
+    joblib.dump(model, file)
+    return file.getvalue()
+
+
+def _members(model: Any) -> dict[str, bytes]:
+    return world.Parts.of(world.artifact(model)).members
+
+
+def _damaged_inside(data: bytes, dice: random.Random) -> bytes:
+    """Damage what is compressed, or now and then the compressed file itself."""
+    packed = COMPRESSORS[dice.choice(sorted(COMPRESSORS))]
+    if dice.random() < 0.1:
+        return damaged(packed(data), dice)
+    return packed(damaged(data, dice))
+
+
+def _damaged_member(members: dict[str, bytes], dice: random.Random) -> dict[str, bytes]:
+    chosen = dice.choice(sorted(path for path, data in members.items() if data))
+    return {**members, chosen: damaged(members[chosen], dice)}
+
+
+def _load_file(data: bytes, path: str) -> Any:
+    Path(path).write_bytes(data)
+    return ss.load_unsigned(path)
+
+
+def _load_members(members: dict[str, bytes], path: str) -> Any:
+    del path
+    views = {name: memoryview(bytearray(data)) for name, data in members.items()}
+    return build(Payload("pickle", {}, views, signed=False), Policy.default())
+
+
+def _load_plainly(data: bytes, path: str) -> Any:
+    """Load what the opcode verifier might refuse, so that the validators meet it."""
+    del path
+    try:
+        model = pickle.loads(data)
+    except Exception as error:
+        raise InvalidStateError("damaged beyond loading") from error
+    try:
+        validate(model)
+    except (InvalidStateError, LimitExceededError) as error:
+        # Whatever else it raises is a fault.
+        raise InvalidStateError("refused") from error
+    return model
+
+
+FORMATS: dict[str, tuple[Callable[[Any], Any], Damage, Callable[[Any, str], Any]]] = {
+    **{f"pickle {n}": (_pickled(n), damaged, _load_file) for n in (2, 3, 4, 5)},
+    "joblib": (_joblib, damaged, _load_file),
+    "joblib, compressed": (_joblib, _damaged_inside, _load_file),
+    "payload": (_members, _damaged_member, _load_members),
+    "validators alone": (_pickled(4), damaged, _load_plainly),
 }
 
 
-def damage(data: bytes, generator: random.Random) -> bytes:
-    """Return a copy with one to three bytes, or one whole number, replaced."""
-    changed = bytearray(data)
-    if generator.random() < 0.3:
-        number = generator.choice([-1, -2, 2**31 - 1, 2**31, 2**40, 10**6, 7])
-        at = generator.randrange(2, len(data) - 9)
-        changed[at : at + 8] = number.to_bytes(8, "little", signed=True)
-        return bytes(changed)
-    for _ in range(generator.randint(1, 3)):
-        changed[generator.randrange(2, len(data) - 1)] = generator.randrange(256)
-    return bytes(changed)
+def make_files(form: str) -> Files:
+    """Return honest models in one format, by name, with the rows to use them on."""
+    encode, _, _ = FORMATS[form]
+    made = {name: make() for name, make in MODELS.items()}
+    return {name: (encode(model), rows) for name, (model, rows) in made.items()}
+
+
+def make_copy(files: Files, form: str, seed: int, number: int) -> tuple[str, Any]:
+    """Return the name of a model and its damaged copy."""
+    dice = random.Random(f"{seed}/{form}/{number}")
+    name = dice.choice(sorted(files))
+    return name, FORMATS[form][1](files[name][0], dice)
 
 
 def use(model: Any, data: Any) -> None:
@@ -98,70 +149,94 @@ def use(model: Any, data: Any) -> None:
     for name in METHODS:
         try:
             method = getattr(model, name)
-            method() if data is None else method(data)
+            method() if data is None or name in {"__repr__", "copy"} else method(data)
         except Exception:  # noqa: BLE001 - only signals count
             continue
 
 
-def child(data: bytes, rows: Any, pipe: int) -> None:
-    """Load, validate, use; tell through the pipe how far it went."""
+def worker(files: Files, form: str, seed: int, numbers: range, pipe: int) -> None:
+    """Load and use copies; tell through the pipe how far each went."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    signal.alarm(SECONDS)
-    try:
-        model = pickle.loads(data)
-    except BaseException:  # noqa: BLE001 - damaged beyond loading
-        return
-    os.write(pipe, LOADED)
-    try:
-        validate(model)
-    except (InvalidStateError, LimitExceededError):
-        os.write(pipe, REFUSED)
-        return
-    os.write(pipe, VALID)
-    use(model, rows)
-    os.write(pipe, USED)
+    load = FORMATS[form][2]
+    with tempfile.TemporaryDirectory(dir=SHARED) as at:
+        for number in numbers:
+            name, data = make_copy(files, form, seed, number)
+            signal.setitimer(signal.ITIMER_PROF, SECONDS)
+            signal.alarm(PATIENCE)
+            try:
+                model = load(data, f"{at}/file")
+            except SafeSerialError as error:
+                os.write(pipe, REFUSED if error.hint and str(error) else ODD)
+            except BaseException as error:  # noqa: BLE001 - this is what is looked for
+                os.write(pipe, ODD)
+                print(form, number, name, type(error), str(error)[:200], file=sys.stderr)
+            else:
+                os.write(pipe, LOADED)
+                use(model, files[name][1])
+                os.write(pipe, USED)
 
 
-def trial(data: bytes, rows: Any) -> tuple[str, int]:
-    """Run one copy in a fork; return how far it went, and the signal that ended it."""
+def trial(files: Files, form: str, seed: int, numbers: range) -> tuple[str, int]:
+    """Run a worker in a fork; return what it told, and the signal or status of its end."""
     reading, writing = os.pipe()
     process = os.fork()
     if process == 0:
+        status = 3
         try:
-            child(data, rows, writing)
-        except BaseException:  # noqa: BLE001 - anything that validate lets through but refusals
-            os._exit(3)
-        os._exit(0)
+            os.close(reading)
+            worker(files, form, seed, numbers, writing)
+            status = 0
+        finally:
+            os._exit(status)
     os.close(writing)
-    stages = os.read(reading, 16)
-    while more := os.read(reading, 16):
-        stages += more
-    os.close(reading)
+    with os.fdopen(reading, "rb") as pipe:
+        told = pipe.read().decode()
     _, status = os.waitpid(process, 0)
-    ended = -status if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
-    return stages.decode(), os.WTERMSIG(status) if ended < 0 else ended
+    return told, os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
 
 
-def main(seed: int, count: int) -> None:
-    """Damage `count` copies and print the tally."""
+def run(form: str, seed: int, count: int) -> Iterator[tuple[int, str, int]]:
+    """Yield the number of each copy, how far it came, and what ended its process."""
+    files = make_files(form)
+    start = 0
+    while start < count:
+        numbers = range(start, min(start + BLOCK, count))
+        told, ended = trial(files, form, seed, numbers)
+        came = [one for one in told.replace("LU", "l") if one != "\n"]
+        done = [one for one in came if one != "L"]
+        for offset, one in enumerate(done):
+            yield start + offset, {"l": "LU"}.get(one, one), 0
+        start += len(done)
+        if start < numbers.stop:
+            # Alone it may do no harm: then a copy before it did.
+            alone, again = trial(files, form, seed, range(start, start + 1))
+            yield start, "L" if came[-1:] == ["L"] else alone, again or ended
+            start += 1
+
+
+def main(seed: int, count: int, forms: list[str]) -> None:
+    """Damage `count` copies in each format and print the tallies."""
     warnings.simplefilter("ignore")
-    os.close(2)
-    os.open(os.devnull, os.O_WRONLY)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    generator = random.Random(seed)
-    honest = {name: make() for name, make in MODELS.items()}
-    files = {name: (pickle.dumps(model), rows) for name, (model, rows) in honest.items()}
-    stages: Counter[str] = Counter()
-    died = []
-    for number in range(count):
-        name = generator.choice(sorted(files))
-        data, rows = files[name]
-        came, ended = trial(damage(data, generator), rows)
-        stages[came] += 1
-        if ended:
-            died.append([name, number, came, ended])
-    print(json.dumps({"stages": stages, "died": died}))
+    for form in forms or FORMATS:
+        stages: Counter[str] = Counter()
+        died, odd = [], []
+        for number, came, ended in run(form, seed, count):
+            stages[came] += 1
+            if ended:
+                died.append([number, came, ended])
+            elif came == "O":
+                odd.append(number)
+        found = {"format": form, "seed": seed, "stages": stages, "died": died, "odd": odd}
+        print(json.dumps(found), flush=True)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    warnings.simplefilter("ignore")
+    if len(sys.argv) == 5 and sys.argv[3] in FORMATS and sys.argv[4] not in FORMATS:
+        chosen, at = sys.argv[3], int(sys.argv[2])
+        which, copy = make_copy(make_files(chosen), chosen, int(sys.argv[1]), at)
+        Path(sys.argv[4]).write_bytes(copy if isinstance(copy, bytes) else pickle.dumps(copy))
+        print(which)
+    else:
+        main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])
