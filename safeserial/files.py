@@ -60,6 +60,10 @@ class FileSource:
         """Return what the system knows of the open file."""
         return os.fstat(self._stream.fileno())
 
+    def fileno(self) -> int:
+        """Return the descriptor, which stays this object's own."""
+        return self._stream.fileno()
+
     def peek(self, count: int) -> bytes:
         """Return up to `count` bytes from the start without moving on."""
         return os.pread(self._stream.fileno(), count, 0)

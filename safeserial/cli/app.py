@@ -93,6 +93,8 @@ class Application(LazyGroup):
         "unpack": "safeserial.cli.packing:unpack",
         "verify": "safeserial.cli.verifying:verify",
         "inspect": "safeserial.cli.inspecting:inspect",
+        "policy": "safeserial.cli.policies:policy",
+        "guard": "safeserial.cli.guarding:guard",
     },
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )

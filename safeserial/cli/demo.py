@@ -182,7 +182,8 @@ def _save(story: Story, folder: Path, ring: Any, model: Any) -> None:
 
 
 def _verify(story: Story, folder: Path, ring: Any) -> None:
-    from safeserial.artifact import inspecting, loading
+    from safeserial.artifact import loading
+    from safeserial.inspection import inspecting
 
     story.chapter("4. Whoever receives it verifies it before anything is opened")
     verified = loading.verify(folder / "churn.safeserial", keyring=ring)

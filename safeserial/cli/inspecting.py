@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""``safeserial inspect``: what is in a model file, without executing or importing any of it.
+"""``safeserial inspect``: what is in model files, without executing or importing any of it.
 
 Floor 8.  Everything shown was written by whoever made the file; until a signature is verified it is
 a claim, and is said to be one.
@@ -7,20 +7,26 @@ a claim, and is said to be one.
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import re
-from typing import TYPE_CHECKING, Any, Final
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from safeserial.cli import options, outcome, render
+from safeserial.cli import options, outcome, render, report_writers
+from safeserial.cli.meter import Meter
 from safeserial.cli.outcome import Misuse
-from safeserial.errors import KeyNotFoundError, PolicyError
+from safeserial.errors import KeyNotFoundError, PolicyError, UnreadableFileError
 
 if TYPE_CHECKING:
-    from safeserial.artifact.inspecting import Report
+    from safeserial.cli.report_writers import Writer
+    from safeserial.inspection.report import Report
     from safeserial.keyring import Keyring
-    from safeserial.manifest import Manifest
+    from safeserial.policy import Policy
 
 _CODES: Final = {
     "safe": outcome.DONE,
@@ -29,31 +35,37 @@ _CODES: Final = {
     "not a model": outcome.UNKNOWN,
     "cannot tell": outcome.UNKNOWN,
 }
-_STYLES: Final[dict[str, render.Style]] = {"safe": "good", "dangerous": "bad"}
-_MEANING: Final = {
-    "safe": "loads under this policy",
-    "needs trust": "names types that the policy does not list",
-    "dangerous": "do not load it",
-    "not a model": "nothing to load",
-    "cannot tell": "damaged, or over a limit",
+_FAILING: Final = {
+    "dangerous": {"dangerous"},
+    "needs-trust": {"dangerous", "needs trust"},
+    "cannot-tell": {"dangerous", "needs trust", "cannot tell"},
+    "never": set[str](),
 }
-_SIGNATURES: Final = {
-    "verified": "verified, {}",
-    "refused": "refused, claims {}",
-    "not checked": "not checked (no keyring), claims {}",
-    "none": "none",
-}
-_SHOWN: Final = 12
 _DISTRIBUTION: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,100}[A-Za-z0-9])?\Z")
 _NUMBER: Final = re.compile(r"[0-9][A-Za-z0-9.!+_-]{0,60}\Z")
 
 
-@click.command(short_help="Show what a model file holds, executing nothing of it.")
-@click.argument("file", metavar="FILE", type=click.Path())
+@click.command(short_help="Show what model files hold, executing nothing of them.")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path())
 @options.keyring
 @options.policy
 @options.trust
 @options.as_json
+@click.option("--html", metavar="FILE", help="Write a page for the browser; - for stdout.")
+@click.option("--sarif", metavar="FILE", help="Write SARIF for code scanning; - for stdout.")
+@click.option(
+    "--fail-on",
+    "failing",
+    type=click.Choice(list(_FAILING)),
+    help="The mildest verdict that ends with an exit code other than 0.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(0, 256),
+    help="Processes for many files; 0 for none.  Default: one for each processor.",
+)
+@click.option("--all-files", is_flag=True, help="Of a folder, also tell which are no models.")
+@click.option("--all", "whole", is_flag=True, help="Leave nothing out: all names, all members.")
 @click.option(
     "--requirements",
     is_flag=True,
@@ -61,33 +73,131 @@ _NUMBER: Final = re.compile(r"[0-9][A-Za-z0-9.!+_-]{0,60}\Z")
 )
 def inspect(
     *,
-    file: str,
+    paths: tuple[str, ...],
     place: str | None,
     policy_file: str | None,
     trusted: tuple[str, ...],
     as_json: bool,
+    html: str | None,
+    sarif: str | None,
+    failing: str | None,
+    workers: int | None,
+    all_files: bool,
+    whole: bool,
     requirements: bool,
 ) -> int:
-    """Show what a model file holds; nothing in it is executed or imported.
+    """Show what model files hold; nothing in them is executed or imported.
 
-    Takes a signed artifact, or a pickle or joblib file.  Exit code 0 if it loads under the policy
-    (and its signature, where a keyring is at hand, is good), 1 if it is dangerous or needs trust, 2
-    if it could not be told.
+    PATH is a file, a folder (of which the models are told) or - for standard input.  What a file
+    is shows from its content, not from its name.
+
+    Exit code 0 if all are safe: they load under the policy, and their signatures, where a keyring
+    is at hand, are good.  1 if any is dangerous or needs trust.  2 if any could not be told, or is
+    no model.  --fail-on dangerous, needs-trust or cannot-tell takes the milder verdicts for 0,
+    --fail-on never all of them; a PATH that cannot be read is 2 even so.
     """
-    from safeserial.artifact import inspecting
-
-    if as_json and requirements:
-        raise Misuse("--json and --requirements are two outputs", hint="ask for one of them")
+    on_stdout = [html == "-", sarif == "-", as_json, requirements]
+    if sum(on_stdout) > 1:
+        raise Misuse(
+            "--json, --requirements, --html - and --sarif - all print to standard output",
+            hint="ask for one of them, or give FILE a name",
+        )
     ring = _ring(place)
     policy = options.read_policy(policy_file, trusted)
-    report = inspecting.inspect(file, keyring=ring, policy=policy)
+    single = len(paths) == 1 and not os.path.isdir(paths[0].replace("\0", "?"))  # noqa: PTH112
     if requirements:
+        if not single:
+            raise Misuse("--requirements is about one file", hint="give the path of one artifact")
+        report = _one(paths[0], ring, policy)
         _requirements(report)
-    elif as_json:
-        render.document(report.to_dict())
-    else:
-        _tell(report)
-    return _CODES[report.verdict]
+        return _code(report, paths, failing)
+    meter = None if single else Meter(lambda: _number(paths))
+    reports = (
+        iter([_one(paths[0], ring, policy)])
+        if meter is None
+        else _many(paths, ring, policy, workers, all_files=all_files, meter=meter)
+    )
+    with contextlib.ExitStack() as room:
+        writers: list[Writer] = []
+        if as_json:
+            writers.append(report_writers.Json(single=single))
+        elif not any(on_stdout):
+            writers.append(report_writers.Terminal(single=single, whole=whole))
+        if html is not None:
+            writers.append(room.enter_context(report_writers.page(html, paths)))
+        if sarif is not None:
+            writers.append(room.enter_context(report_writers.sarif(sarif)))
+        code, complete = _write(reports, writers, meter, lambda one: _code(one, paths, failing))
+    return _ended(code, failing) if complete else outcome.interrupted()
+
+
+def _ended(code: int | None, failing: str | None) -> int:
+    if code is not None:
+        return code
+    # A folder without a model is nothing that has been found safe.
+    render.talk("warning: there is no model file here")
+    return outcome.UNKNOWN if failing is None else outcome.DONE
+
+
+def _write(
+    reports: Iterator[Report],
+    writers: Sequence[Writer],
+    meter: Meter | None,
+    code_of: Callable[[Report], int],
+) -> tuple[int | None, bool]:
+    """Hand the reports to the writers; ^C ends it, and what is done is kept."""
+    codes: set[int] = set()
+    complete = True
+    try:
+        for report in reports:
+            codes.add(code_of(report))
+            if meter is not None:
+                meter.hide()
+            for writer in writers:
+                writer.add(report)
+    except KeyboardInterrupt:
+        complete = False
+    if meter is not None:
+        meter.hide()
+    for writer in writers:
+        writer.finish(complete=complete)
+    return (outcome.REFUSED if outcome.REFUSED in codes else max(codes, default=None)), complete
+
+
+def _number(paths: Sequence[str]) -> int:
+    from safeserial.inspection import folders
+
+    return folders.count_files(path for path in paths if path != "-")
+
+
+def _one(path: str, ring: Keyring | None, policy: Policy) -> Report:
+    from safeserial.inspection.inspecting import inspect as look
+
+    if path == "-":
+        return look(sys.stdin.buffer, keyring=ring, policy=policy)
+    return look(path, keyring=ring, policy=policy)
+
+
+def _many(
+    paths: Sequence[str],
+    ring: Keyring | None,
+    policy: Policy,
+    workers: int | None,
+    *,
+    all_files: bool,
+    meter: Meter,
+) -> Iterator[Report]:
+    from safeserial.inspection import folders
+
+    for piped, group in itertools.groupby(paths, lambda path: path == "-"):
+        if piped:
+            yield _one("-", ring, policy)
+            continue
+        reports = folders.inspect_many(
+            group, keyring=ring, policy=policy, workers=workers, progress=meter, every=all_files
+        )
+        with contextlib.closing(reports):  # type: ignore[type-var]
+            yield from reports
 
 
 def _ring(place: str | None) -> Keyring | None:
@@ -99,89 +209,14 @@ def _ring(place: str | None) -> Keyring | None:
         return None
 
 
-def _tell(report: Report) -> None:
-    click.echo(render.paint(render.printable(report.path), "strong"))
-    verdict = render.paint(report.verdict, _STYLES.get(report.verdict, "doubt"))
-    signers = ", ".join(report.signers) or "nobody"
-    rows = [
-        ("verdict", f"{verdict}: {_MEANING[report.verdict]}"),
-        ("kind", f"{report.kind}, {render.bytes_text(report.size)}"),
-        ("signature", render.printable(_SIGNATURES[report.signature].format(signers))),
-    ]
-    if report.artifact_id:
-        rows.append(("artifact id", report.artifact_id))
-    if report.manifest is not None:
-        rows += _facts(report.manifest)
-    if report.survey is not None:
-        rows.append(("globals", _count(report)))
-    if report.problem is not None:
-        problem = f"{type(report.problem).__name__}: {report.problem}"
-        rows.append(("problem", render.printable(problem)))
-    render.pairs(rows)
-    if report.manifest is not None and report.signature != "verified":
-        click.echo("  (what is said of the model is a claim: the signature is not verified)")
-    _globals(report)
-    if report.problem is not None:
-        render.talk(f"hint: {render.printable(outcome.hint_of(report.problem))}")
-    elif report.untrusted:
-        render.talk(f"hint: {render.printable(options.trust_hint(report.untrusted))}")
-
-
-def _facts(manifest: Manifest) -> list[tuple[str, str]]:
-    from safeserial import environment
-
-    model, where = manifest.model, manifest.environment
-    title = " ".join(part for part in (manifest.name, manifest.version) if part)
-    differing = [
-        f"{name} {there} → {here or 'missing'}"
-        for name, there, here in environment.differences(where)
-    ]
-    packages = [f"{name} {number}" for name, number in sorted(where.packages.items())]
-    settings = [f"{key} {value}" for key, value in sorted(manifest.options.items())]
-    features = "" if model.n_features is None else str(model.n_features)
-    if model.feature_names:
-        features = f"{len(model.feature_names)}: {_some(model.feature_names)}"
-    rows = [
-        ("name", title),
-        ("created", manifest.created),
-        ("model", model.class_name),
-        ("features", features),
-        ("classes", _some(model.classes or ())),
-        ("format", f"{manifest.format} ({', '.join(settings)})" if settings else manifest.format),
-        ("payload", render.bytes_text(manifest.payload_size)),
-        ("saved under", f"{where.implementation} {where.python}, {where.platform}"),
-        ("packages", ", ".join(packages)),
-        ("differs here", ", ".join(differing)),
-        *((f"· {key}", str(value)) for key, value in sorted(manifest.metadata.items())),
-    ]
-    return [(render.printable(label), render.printable(text)) for label, text in rows if text]
-
-
-def _some(values: tuple[Any, ...]) -> str:
-    shown = ", ".join(str(one) for one in values[:_SHOWN])
-    return f"{shown}, … ({len(values)} in all)" if len(values) > _SHOWN else shown
-
-
-def _count(report: Report) -> str:
-    names = report.survey.globals if report.survey is not None else ()
-    count, untrusted = len(names), len(report.untrusted)
-    if not untrusted:
-        return f"{count}, all on the allowlist"
-    return f"{count}, of which {untrusted} not on the allowlist"
-
-
-def _globals(report: Report) -> None:
-    found = report.survey.globals if report.survey is not None else ()
-    if not found:
-        return
-    click.echo()
-    rows = []
-    for one in sorted(found, key=lambda each: (each.allowed, each.written)):
-        written, today = ".".join(one.written), one.dotted
-        name = written if written == today else f"{written} → {today}"
-        allowed = "yes" if one.allowed else "NO"
-        rows.append((allowed, name, " ".join(one.roles) or "-", str(one.offset)))
-    render.table(("ALLOWED", "GLOBAL", "ROLES", "OFFSET"), rows)
+def _code(report: Report, paths: Sequence[str], failing: str | None) -> int:
+    """Return the exit code that a report asks for."""
+    if isinstance(report.problem, UnreadableFileError) and report.path in paths:
+        return outcome.UNKNOWN
+    if failing is None:
+        folder_file = report.verdict == "not a model" and report.path not in paths
+        return outcome.DONE if folder_file else _CODES[report.verdict]
+    return _CODES[report.verdict] if report.verdict in _FAILING[failing] else outcome.DONE
 
 
 def _requirements(report: Report) -> None:

@@ -10,16 +10,17 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, Literal
 
 import click
 
+from safeserial.inspection.neutral import printable as printable
+from safeserial.inspection.neutral import without_secrets
+
 Style = Literal["good", "bad", "doubt", "strong", "faint"]
 LARGE: Final = 64 * 2**20
-_SECRET: Final = re.compile(r"(safeserial-[a-z0-9-]{1,40}-v[0-9]{1,3}):[A-Za-z0-9_+/=-]+")
 _STYLES: Final[dict[Style, dict[str, Any]]] = {
     "good": {"fg": "green", "bold": True},
     "bad": {"fg": "red", "bold": True},
@@ -27,16 +28,6 @@ _STYLES: Final[dict[Style, dict[str, Any]]] = {
     "strong": {"bold": True},
     "faint": {"dim": True},
 }
-
-
-def printable(text: object) -> str:
-    """Return text that a terminal only shows: control and format characters as escapes."""
-    shown = _SECRET.sub(r"\1:(not shown)", str(text))
-    if shown.isprintable():
-        return shown
-    return "".join(
-        one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in shown
-    )
 
 
 def talk(*lines: str) -> None:
@@ -55,8 +46,12 @@ def paint(text: str, style: Style) -> str:
 
 def document(value: object) -> None:
     """Print one JSON document, keys sorted, ASCII only."""
-    text = json.dumps(value, sort_keys=True, indent=2, ensure_ascii=True)
-    click.echo(_SECRET.sub(r"\1:(not shown)", text))
+    click.echo(json_text(value))
+
+
+def json_text(value: object) -> str:
+    """Return `value` as JSON, keys sorted, ASCII only."""
+    return without_secrets(json.dumps(value, sort_keys=True, indent=2, ensure_ascii=True))
 
 
 def pairs(rows: Sequence[tuple[str, str]], *, indent: str = "  ") -> None:

@@ -17,7 +17,7 @@ from safeserial import __version__, errors
 from safeserial.cli import app as module
 from safeserial.cli import outcome
 
-COMMANDS = ["demo", "keys", "pack", "unpack", "verify", "inspect"]
+COMMANDS = ["demo", "keys", "pack", "unpack", "verify", "inspect", "policy", "guard"]
 HEAVY = ["numpy", "scipy", "sklearn", "joblib", "pandas", "rich", "pickle"]
 
 
@@ -68,7 +68,7 @@ def test_without_a_command_it_shows_help_as_talk(run):
         ["pack", "x", "-o", "y", "--format", "yaml"],
         ["unpack", "x"],
         ["inspect"],
-        ["inspect", "a", "b"],
+        ["inspect", "a", "--fail-on", "x"],
         ["keys", "retire"],
         ["keys", "export", "hmac-"],
     ],

@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -132,19 +133,68 @@ def test_brackets_in_a_table_are_no_markup(run, ring):
     assert "hmac-sha256" in shown
 
 
+FOLDER_NAME = EVIL.replace("\x00", "").replace("/", "_")
+
+
+@pytest.fixture
+def hostile_folder(clean):
+    """A folder of a hostile name, with a file of one, that names something hostile."""
+    folder = clean / FOLDER_NAME
+    folder.mkdir()
+    name = SENDABLE.replace("\x00", "").replace("\r", "").encode()
+    (folder / f"{FOLDER_NAME}.pkl").write_bytes(b"c" + name + b"\n" + name + b"\n)\x81.")
+    return folder.name
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file names")
+@pytest.mark.parametrize("option", ["", "--json", "--sarif=-", "--html=-", "--all"])
+def test_hostile_names_in_a_folder(program, hostile_folder, option):
+    ended = program("inspect", hostile_folder, *filter(None, [option]))
+    assert ended.code in (1, 2), ended.err
+    assert "gnp.exe" in ended.out
+    assert harmless(ended.out), ended.out
+    assert harmless(ended.err), ended.err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="terminals")
+def test_a_tree_on_a_terminal(hostile_folder):
+    """Drawn by rich: folded to the terminal, and still nothing of the file is obeyed."""
+    plain = {"NO_COLOR": "1", "COLUMNS": "60"}
+    shown = on_terminal("inspect", hostile_folder, "--all", env=plain).replace("\r\n", "\n")
+    assert harmless(shown), shown
+    assert "└── " in shown
+    assert "[bold red]x[_]" in shown
+    assert max(map(len, shown.splitlines())) <= 60
+    assert "\x1b[1;33m" in on_terminal("inspect", hostile_folder)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="terminals")
+def test_a_bar_makes_way_for_the_reports(hostile_folder, clean):
+    """stdout and stderr on one terminal: what stays on the screen is the reports, whole."""
+    for number in range(30):
+        (clean / hostile_folder / f"{number:02}.pkl").write_bytes(b"N.")
+    shown = on_terminal("inspect", hostile_folder, "--workers", "0", talk=True)
+    assert "/31" in shown
+    screen = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line) for line in shown.split("\n")]
+    left = [line.rstrip("\r").rpartition("\r")[2] for line in screen]
+    assert harmless("\n".join(left)), left
+    assert sum(line.endswith(".pkl  safe  pickle (2 B)") for line in left) == 30
+    assert left[-2] == "31 files: 30 safe, 1 cannot tell"
+    assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h") > 0  # the cursor is back
+
+
 @pytest.mark.skipif(os.name != "posix", reason="terminals")
 def test_no_color_is_respected(artifact):
     assert "\x1b[" in on_terminal("verify", str(artifact))
     assert "\x1b[" not in on_terminal("verify", str(artifact), env={"NO_COLOR": "1"})
 
 
-def on_terminal(*arguments, env=None):
+def on_terminal(*arguments, env=None, talk=False):
     leader, follower = os.openpty()
     command = [sys.executable, "-m", "safeserial", *arguments]
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100", **(env or {})}
-    with subprocess.Popen(
-        command, stdout=follower, stdin=follower, stderr=subprocess.DEVNULL, env=environment
-    ):
+    stderr = follower if talk else subprocess.DEVNULL
+    with subprocess.Popen(command, stdout=follower, stdin=follower, stderr=stderr, env=environment):
         os.close(follower)
         data = b""
         while True:

@@ -12,7 +12,12 @@ from pathlib import Path
 import pytest
 
 GUIDES = Path(__file__).parents[2] / "docs" / "howto"
-PAGES = ["keys-and-rotation.md", "pack-a-legacy-pickle.md", "check-before-loading.md"]
+PAGES = [
+    "keys-and-rotation.md",
+    "pack-a-legacy-pickle.md",
+    "check-before-loading.md",
+    "inspect-models.md",
+]
 FENCE = re.compile(r"^```(python|console)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 KEY_ID = re.compile(r"hmac-[0-9a-f]{32}")
 KEY_START = re.compile(r"hmac-[0-9a-f]{4,32}")
