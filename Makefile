@@ -13,15 +13,17 @@ FUZZ   ?= 20
 BIN    := $(VENV)/bin
 PY     := $(BIN)/python
 PIP    := $(PY) -m pip install --quiet --disable-pip-version-check
-PYTEST := $(PY) -m pytest -q -n $(JOBS)
+# One thread a worker: the libraries would otherwise fight for the cores that the workers share.
+PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -q -n $(JOBS)
 
 # A stamp says what has been installed, so that nothing is installed twice.
 MADE  := $(VENV)/.stamp-made
 USER  := $(VENV)/.stamp-user
 DEV   := $(VENV)/.stamp-dev
 MEASURE := $(VENV)/.stamp-bench
+ATHERIS := $(VENV)/.stamp-atheris
 
-.PHONY: demo test lint types floors pytest slow fuzz docs bench clean
+.PHONY: demo test lint types floors pytest slow fuzz fuzz-atheris docs bench clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -49,6 +51,10 @@ slow: $(DEV)
 fuzz: $(DEV)
 	SAFESERIAL_FUZZ=$(FUZZ) $(PYTEST) tests/property tests/verifier/test_differential.py tests/validators/test_mutations.py
 
+# Coverage-guided, FUZZ minutes in all; what it finds is in .fuzz/found.
+fuzz-atheris: $(ATHERIS)
+	$(PY) -m tools.fuzz --minutes $(FUZZ)
+
 docs: $(DEV)
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
 
@@ -68,9 +74,14 @@ $(USER): $(MADE) pyproject.toml
 	@$(PIP) -e .
 	@touch $@
 
-$(DEV): $(MADE) pyproject.toml
+$(DEV): $(MADE) pyproject.toml tools/system_packages.sh
+	@tools/system_packages.sh
 	@$(PIP) -e '.[$(EXTRAS)]' --group dev
 	@touch $@ $(USER)
+
+$(ATHERIS): $(DEV)
+	@$(PIP) 'atheris>=3'
+	@touch $@
 
 $(MEASURE): $(MADE) pyproject.toml
 	@$(PIP) -e '.[$(EXTRAS),bench]'

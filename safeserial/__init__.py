@@ -16,9 +16,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from safeserial.artifact.inspecting import Report as Report
-    from safeserial.artifact.inspecting import get_untrusted_types as get_untrusted_types
-    from safeserial.artifact.inspecting import inspect as inspect
     from safeserial.artifact.loading import load as load
     from safeserial.artifact.loading import load_unsigned as load_unsigned
     from safeserial.artifact.loading import loads as loads
@@ -27,6 +24,12 @@ if TYPE_CHECKING:
     from safeserial.artifact.saving import dumps as dumps
     from safeserial.artifact.trust import SignedBy as SignedBy
     from safeserial.artifact.trust import Verified as Verified
+    from safeserial.guarding import guard as guard
+    from safeserial.guarding import install_guard as install_guard
+    from safeserial.inspection.inspecting import get_untrusted_types as get_untrusted_types
+    from safeserial.inspection.inspecting import inspect as inspect
+    from safeserial.inspection.report import Finding as Finding
+    from safeserial.inspection.report import Report as Report
     from safeserial.keyring import KeyEntry as KeyEntry
     from safeserial.keyring import Keyring as Keyring
     from safeserial.keys import HmacKey as HmacKey
@@ -36,19 +39,22 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Finding": "safeserial.inspection.report",
     "HmacKey": "safeserial.keys",
     "KeyEntry": "safeserial.keyring",
     "Keyring": "safeserial.keyring",
     "Manifest": "safeserial.manifest",
     "Policy": "safeserial.policy",
-    "Report": "safeserial.artifact.inspecting",
+    "Report": "safeserial.inspection.report",
     "SignedBy": "safeserial.artifact.trust",
     "Verified": "safeserial.artifact.trust",
     "dump": "safeserial.artifact.saving",
     "dumps": "safeserial.artifact.saving",
     "errors": "safeserial.errors",
-    "get_untrusted_types": "safeserial.artifact.inspecting",
-    "inspect": "safeserial.artifact.inspecting",
+    "get_untrusted_types": "safeserial.inspection.inspecting",
+    "guard": "safeserial.guarding",
+    "inspect": "safeserial.inspection.inspecting",
+    "install_guard": "safeserial.guarding",
     "load": "safeserial.artifact.loading",
     "load_unsigned": "safeserial.artifact.loading",
     "loads": "safeserial.artifact.loading",
@@ -56,6 +62,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Finding",
     "HmacKey",
     "KeyEntry",
     "Keyring",
@@ -68,7 +75,9 @@ __all__ = [
     "dumps",
     "errors",
     "get_untrusted_types",
+    "guard",
     "inspect",
+    "install_guard",
     "load",
     "load_unsigned",
     "loads",
