@@ -21,7 +21,15 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 CORPUS = ROOT / "tests" / "fuzz" / "corpus"
 # How the time is shared: most goes to what the rest leans on.
-SHARES = {"opcodes": 5, "legacy": 3, "parts": 3, "compressed": 1, "artifact": 1, "texts": 1}
+SHARES = {
+    "opcodes": 4,
+    "traces": 4,
+    "legacy": 3,
+    "parts": 3,
+    "compressed": 1,
+    "artifact": 1,
+    "texts": 1,
+}
 MOST_FILES = 120
 MOST_BYTES = 60_000  # of one target's kept corpus: most files are small
 LONGEST = 4096

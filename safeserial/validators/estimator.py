@@ -44,7 +44,7 @@ def reserved_names(kind: type) -> frozenset[str]:
     Returns
     -------
     frozenset of str
-        Methods, properties and other descriptors of the class, what protocols ask an instance for,
+        Methods and descriptors of the class but for properties, what protocols ask an instance for,
         and of an estimator of scikit-learn everything that its class defines and its constructor
         does not set.
     """
@@ -61,8 +61,10 @@ def reserved_names(kind: type) -> frozenset[str]:
 
 
 def _is_method(value: Any) -> bool:
-    if isinstance(value, functools.cached_property | type):
-        return False  # the first keeps its result in the instance, under its own name
+    if isinstance(value, functools.cached_property | property | type):
+        # The first keeps its result in the instance, under its own name; the second is looked up
+        # before anything that the instance has.
+        return False
     return callable(value) or hasattr(type(value), "__get__")
 
 

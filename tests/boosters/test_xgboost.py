@@ -269,3 +269,12 @@ def test_json_of_older_versions_is_read(model, tmp_path):
 def test_vector_leaves_of_older_versions_are_refused(key, refused):
     """XGBoost 3.2 crashes while it loads what 2.1 wrote honestly."""
     refused(MODELS["vector-leaves"](), changed(lambda found: trees(found)[0].pop(key)))
+
+
+def test_what_older_versions_kept_and_newer_ones_compute_does_no_harm(model, tmp_path):
+    """XGBoost 1.7 writes classes_ into the state; it is a property now, which nothing shadows."""
+    older = pickle.loads(pickle.dumps(model))
+    older.__dict__["classes_"] = np.arange(2)
+    path = tmp_path / "model.pkl"
+    path.write_bytes(pickle.dumps(older))
+    assert (ss.load_unsigned(path).predict(X) == model.predict(X)).all()

@@ -17,6 +17,7 @@ import scipy.stats
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from safeserial.verifier import COMPRESSORS
@@ -51,13 +52,23 @@ def _models() -> list[Any]:
     ]
 
 
+def _alike() -> list[list[Any]]:
+    """Return lists of objects of one class, long enough to be verified by a trace."""
+    x = np.arange(12.0).reshape(6, 2)
+    return [
+        [LogisticRegression(C=number) for number in range(1, 7)],
+        [StandardScaler().fit(x + number) for number in range(5)],
+        [DecisionTreeClassifier(max_depth=1).fit(x, np.arange(6) > number) for number in range(4)],
+    ]
+
+
 def _joblib(model: Any) -> bytes:
     file = io.BytesIO()
     joblib.dump(model, file)
     return file.getvalue()
 
 
-def seeds(target: str) -> Iterator[bytes]:  # noqa: C901 - a table
+def seeds(target: str) -> Iterator[bytes]:  # noqa: C901, PLR0912 - a table
     """Yield seeds of a target."""
     if target in {"opcodes", "legacy"}:
         for model in _models():
@@ -65,6 +76,10 @@ def seeds(target: str) -> Iterator[bytes]:  # noqa: C901 - a table
             yield _joblib(model)
         groups = (corpus.names, corpus.opcodes, corpus.states, corpus.arrays, corpus.wrappers)
         yield from (case.data for group in groups for case in group() if len(case.data) < _MOST)
+    if target == "traces":
+        for models in _alike():
+            yield from (pickle.dumps(models, protocol) for protocol in (2, 4, 5))
+            yield _joblib(models)
     if target == "legacy":
         for compress in packing.COMPRESSORS.values():
             yield compress(_joblib(world.MODEL))

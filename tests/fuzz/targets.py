@@ -37,6 +37,7 @@ from safeserial.strictjson import check_value, decode
 from safeserial.verifier import COMPRESSORS, Admitted, admit, decompress, survey
 from tests import world
 from tests.verifier.streams import Reference, Stranger, numpy_dtype, payload
+from tests.verifier.twice import same
 
 
 class FoundError(AssertionError):
@@ -224,6 +225,12 @@ def legacy(data: bytes) -> bool:
     return not refused
 
 
+def traces(data: bytes) -> bool:
+    """Verify a stream of like objects with traces and opcode by opcode: both say the same."""
+    form = "joblib" if b"ArrayWrapper" in data else "pickle"
+    return isinstance(same(form, {STREAM: data})[0][0], bytes)
+
+
 def artifact(data: bytes) -> bool:
     """Load an artifact; after a first byte that is 1, a manifest that the right key signs."""
     if data[:1] == b"\x01":
@@ -297,7 +304,7 @@ def texts(data: bytes) -> bool:
 
 
 TARGETS: dict[str, Callable[[bytes], bool]] = {
-    one.__name__: one for one in (opcodes, legacy, artifact, parts, compressed, texts)
+    one.__name__: one for one in (opcodes, legacy, traces, artifact, parts, compressed, texts)
 }
 
 

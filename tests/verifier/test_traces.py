@@ -13,7 +13,6 @@ import pickle
 import pickletools
 import random
 import re
-import sys
 import zipfile
 from typing import Any
 
@@ -32,12 +31,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 
 import safeserial as ss
-from safeserial.errors import ForbiddenOperationError, LimitExceededError, SafeSerialError
+from safeserial.errors import ForbiddenOperationError, LimitExceededError
 from safeserial.payload import Payload
 from safeserial.policy import Policy
 from safeserial.verifier import admit
-from safeserial.verifier import survey as survey_of
 from safeserial.verifier.traces import Trace
+from tests.verifier.twice import judge, same
 from tests.world import EFFORT, RING
 
 POLICY = Policy.default()
@@ -102,42 +101,6 @@ class Counter:
             return end
 
         monkeypatch.setattr(Trace, "replay", counted)
-
-
-def judge(format: str, members: dict[str, bytes], *, traced: bool, policy: Policy = POLICY) -> Any:
-    """Return all that the verifier says of a payload."""
-    views = {name: memoryview(bytearray(data)) for name, data in members.items()}
-    given = Payload(format, {}, views, signed=False)
-    source = survey_module()._open(given, policy.limits)
-    found: Any
-    try:
-        admitted = (
-            admit(given, policy)
-            if traced
-            else survey_module()._admit(given, policy, source, traced=False)
-        )
-        arrays = [(bytes(a.data), a.dtype, a.shape, a.order) for a in admitted.arrays]
-        found = (bytes(admitted.stream), dict(admitted.names), arrays)
-    except SafeSerialError as error:
-        place = getattr(error, "offset", None)
-        found = (type(error), str(error), error.hint, place)
-    if traced:
-        report = survey_of(given, policy)
-    else:
-        report = survey_module()._survey(given, policy, source, traced=False)
-    told = [(g.written, g.resolved, g.roles, g.offset, g.allowed) for g in report.globals]
-    return found, told, report.calls, report.untrusted, str(report.problem), report.arrays
-
-
-def survey_module() -> Any:
-    return sys.modules["safeserial.verifier.survey"]
-
-
-def same(format: str, members: dict[str, bytes], policy: Policy = POLICY) -> Any:
-    """Hold the two ways of verifying against each other; return what both say."""
-    found = judge(format, members, traced=True, policy=policy)
-    assert found == judge(format, members, traced=False, policy=policy)
-    return found
 
 
 @pytest.mark.parametrize("how", WRITERS)

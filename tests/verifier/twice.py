@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Verifies a payload twice, with traces and opcode by opcode, and holds one against the other."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from safeserial.errors import SafeSerialError
+from safeserial.payload import Payload
+from safeserial.policy import Policy
+from safeserial.verifier import admit
+from safeserial.verifier import survey as survey_of
+
+POLICY = Policy.default()
+
+
+def _survey() -> Any:
+    """Return the module, whose name the function hides."""
+    return sys.modules["safeserial.verifier.survey"]
+
+
+def judge(format: str, members: dict[str, bytes], *, traced: bool, policy: Policy = POLICY) -> Any:
+    """Return all that the verifier says of a payload."""
+    views = {name: memoryview(bytearray(data)) for name, data in members.items()}
+    given = Payload(format, {}, views, signed=False)
+    try:
+        source = _survey()._open(given, policy.limits)
+    except SafeSerialError as error:
+        return (type(error), str(error)), None
+    found: Any
+    try:
+        admitted = (
+            admit(given, policy)
+            if traced
+            else _survey()._admit(given, policy, source, traced=False)
+        )
+        arrays = [(bytes(a.data), a.dtype, a.shape, a.order) for a in admitted.arrays]
+        found = (bytes(admitted.stream), dict(admitted.names), arrays)
+    except SafeSerialError as error:
+        place = getattr(error, "offset", None)
+        found = (type(error), str(error), error.hint, place)
+    if traced:
+        report = survey_of(given, policy)
+    else:
+        report = _survey()._survey(given, policy, source, traced=False)
+    told = [(g.written, g.resolved, g.roles, g.offset, g.allowed) for g in report.globals]
+    return found, told, report.calls, report.untrusted, str(report.problem), report.arrays
+
+
+def same(format: str, members: dict[str, bytes], policy: Policy = POLICY) -> Any:
+    """Hold the two ways of verifying against each other; return what both say."""
+    found = judge(format, members, traced=True, policy=policy)
+    assert found == judge(format, members, traced=False, policy=policy)
+    return found
