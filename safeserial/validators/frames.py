@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from safeserial.validators.asking import array, ensure, inside, shaped
+from safeserial.validators.asking import array, ensure, inside, is_a, shaped
 
 
 def check_manager(manager: Any) -> Iterable[Any]:
@@ -69,8 +69,34 @@ def check_sparse_array(values: Any) -> None:
     state = vars(values)
     stored = array(values, state.get("_sparse_values"), "_sparse_values", kinds="biufcOMm", ndim=1)
     index = state.get("_sparse_index")
-    count = getattr(index, "npoints", None)
+    ensure(values, is_a(index, "pandas._libs.sparse", "SparseIndex"), "has no index of places")
+    count = index.npoints
     ensure(values, count == len(stored), f"has {len(stored)} values for {count} places")
+
+
+def check_sparse_blocks(index: Any) -> None:
+    """Check that blocks of places follow each other inside the length.
+
+    pandas checks that too when one is built, but in 32 bits, where a block that is long enough ends
+    before it begins; and it takes negative beginnings and lengths.
+    """
+    starts = array(index, index.blocs, "blocs", kinds="i", ndim=1).astype(np.int64)
+    lengths = array(index, index.blengths, "blengths", kinds="i", ndim=1).astype(np.int64)
+    shaped(index, lengths, starts.shape, "blengths")
+    inside(index, lengths, 1, 2**31, "blengths")
+    ends = np.append(starts[1:], index.length)  # where each block must have ended
+    ensure(index, index.length >= 0 and starts[:1].sum() >= 0, "begins before its first place")
+    ensure(index, (starts + lengths <= ends[: len(starts)]).all(), "its blocks leave their places")
+    ensure(index, index.nblocks == len(starts), "has other blocks")
+    ensure(index, index.npoints == lengths.sum(), "npoints is not the sum of blengths")
+
+
+def check_sparse_places(index: Any) -> None:
+    """Check that places are inside the length, in order."""
+    places = array(index, index.indices, "indices", kinds="i", ndim=1)
+    ensure(index, index.length >= 0 and index.npoints == len(places), "has other places")
+    inside(index, places, 0, index.length, "indices")
+    ensure(index, (places[1:] > places[:-1]).all(), "its places are out of order")
 
 
 def check_interval_array(values: Any) -> None:

@@ -134,6 +134,9 @@ def _check_model(model: Any) -> tuple[list[Any], Array | None]:
         classes = len(state["classes_"])
         ensure(model, count == (1 if classes <= 2 else classes), "has other classes")  # noqa: PLR2004
     iterations = state["_predictors"]
+    # An iterator would be gone after one look.
+    ensure(model, isinstance(iterations, list), "_predictors is no list")
+    ensure(model, set(map(type, iterations)) <= {list}, "an iteration is no list")
     ensure(model, {count}.issuperset(map(len, iterations)), "an iteration has other trees")
     predictors = list(chain.from_iterable(iterations))
     for one in [] if are(predictors, *_PREDICTOR) else predictors:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from safeserial.validators.asking import columns_of, ensure, whole
+from safeserial.validators.asking import columns_of, ensure, refuse, whole
 
 
 def check_linear(model: Any) -> None:
@@ -19,12 +19,14 @@ def check_linear(model: Any) -> None:
     if not coefficients or "n_features_in_" not in state:
         return
     width = whole(model, state, "n_features_in_", 1)
-    fits = coefficients[-1] == width and coefficients[0] > 0
-    ensure(model, fits, f"coef_ has shape {coefficients}, {width} features")
+    # Written out only if refused: shapes take as long to print as all the rest here.
+    if not (coefficients[-1] == width and coefficients[0] > 0):
+        refuse(model, f"coef_ has shape {coefficients}, {width} features")
     offsets = columns_of(state.get("intercept_"))
     if offsets:
         targets = coefficients[0] if len(coefficients) > 1 else 1
-        ensure(model, offsets[0] in {1, targets}, f"intercept_ has shape {offsets}")
+        if offsets[0] not in {1, targets}:
+            refuse(model, f"intercept_ has shape {offsets}")
 
 
 def check_linear_classifier(model: Any) -> None:
@@ -34,7 +36,8 @@ def check_linear_classifier(model: Any) -> None:
     coefficients, classes = columns_of(state.get("coef_")), columns_of(state.get("classes_"))
     if len(coefficients) > 1 and len(classes) == 1:
         rows = {classes[0]} if classes[0] > 2 else {1, classes[0]}  # noqa: PLR2004 - two need one row
-        ensure(model, coefficients[0] in rows, f"coef_ has shape {coefficients}")
+        if coefficients[0] not in rows:
+            refuse(model, f"coef_ has shape {coefficients}")
 
 
 def check_dummy(model: Any) -> None:

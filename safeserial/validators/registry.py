@@ -18,6 +18,7 @@ from safeserial.validators import (
     distances,
     encoders,
     estimator,
+    expansions,
     forests,
     frames,
     hist_gradient_boosting,
@@ -103,6 +104,13 @@ VALIDATORS: Final[dict[Name, Check]] = {
     **_of("sklearn.preprocessing._encoders", "OneHotEncoder", encoders.check_one_hot),
     **_of("sklearn.preprocessing._label", "MultiLabelBinarizer", encoders.check_label_sets),
     **_of("sklearn.preprocessing._discretization", "KBinsDiscretizer", encoders.check_discretizer),
+    # what makes columns of columns
+    **_of(
+        "sklearn.preprocessing._polynomial",
+        "PolynomialFeatures",
+        expansions.check_polynomial_features,
+    ),
+    **_of("sklearn.kernel_approximation", "PolynomialCountSketch", expansions.check_count_sketch),
     # what caches on disk
     **_of("sklearn.pipeline", "Pipeline", estimator.check_memory),
     **_of("sklearn.cluster._agglomerative", "AgglomerativeClustering", estimator.check_memory),
@@ -128,6 +136,8 @@ VALIDATORS: Final[dict[Name, Check]] = {
     **_of(
         "pandas.core.internals.managers", "BlockManager SingleBlockManager", frames.check_manager
     ),
+    **_of("pandas._libs.sparse", "BlockIndex", frames.check_sparse_blocks),
+    **_of("pandas._libs.sparse", "IntIndex", frames.check_sparse_places),
     **_of("pandas", "Categorical", frames.check_categorical),
     **_of("pandas", "MultiIndex", frames.check_multi_index),
     **_of("pandas.arrays", _PANDAS_DATES, frames.check_dates),

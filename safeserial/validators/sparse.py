@@ -65,7 +65,7 @@ def check_coo(matrix: Any) -> None:
 def check_dia(matrix: Any) -> None:
     """Check a DIA matrix; its loops cut diagonals at the edges, if each has an offset.
 
-    They add the number of rows to an offset first, in 32 bits where the offsets are so short.
+    They add the number of rows to an offset first, in 32 bits where offsets and shape fit in these.
     """
     shape = _shape(matrix)
     state = vars(matrix)
@@ -74,7 +74,8 @@ def check_dia(matrix: Any) -> None:
     shaped(matrix, offsets, (len(data),), "offsets")
     ensure(matrix, len(np.unique(offsets)) == len(offsets), "a diagonal is there twice")
     edge = max(*shape, data.shape[1])
-    room = 2**31 - 1 - edge if edge < 2**30 else 2**30
+    short = offsets.dtype.itemsize < 8 or edge < 2**31  # noqa: PLR2004 - bytes of a 64-bit number
+    room = (2**31 if short else 2**63) - 1 - edge
     inside(matrix, offsets.astype(np.int64), -room, room + 1, "offsets")
 
 

@@ -239,7 +239,9 @@ class Walk:
         atoms = self._atoms
         # Nearly every instance holds an array, so there is no first look whether any does.
         held = [one for state in states for one in state.values() if type(one) not in atoms]
-        self._hold(set(map(type, held)).difference(self._plans))
+        kinds = set(map(type, held)).difference(self._plans)
+        if kinds:
+            self._hold(kinds)
         self._found += held
 
     def _visit_contents(self, obj: Any, plan: _Plan) -> None:

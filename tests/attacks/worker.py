@@ -33,6 +33,7 @@ SERVED = (
     "sklearn.pipeline",
     "sklearn.svm",
     "sklearn.gaussian_process",
+    "sklearn.kernel_approximation",
     "sklearn.feature_extraction.text",
     "sklearn.preprocessing",
     "sklearn.utils._testing",

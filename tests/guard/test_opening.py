@@ -35,8 +35,10 @@ def everything():
     """Return all that a guard might change, by place."""
     found = {}
     for name, module in list(sys.modules.items()):
-        # safeserial itself fetches its public names when they are asked for.
-        if issubclass(type(module), types.ModuleType) and name != "safeserial":
+        # safeserial itself fetches its public names when they are asked for; hypothesis counts
+        # garbage collections.
+        own = name == "safeserial" or name.startswith("hypothesis")
+        if issubclass(type(module), types.ModuleType) and not own:
             found[name] = dict(object.__getattribute__(module, "__dict__"))
     for cls in (pickle._Unpickler, test_doors.Earlier, test_doors.EarlierOfPython):
         found[cls] = dict(vars(cls))

@@ -3,9 +3,14 @@
 
 from __future__ import annotations
 
-from tests.validators import altered_numbers, altered_tables, altered_trees
+from tests.validators import altered_expansions, altered_numbers, altered_tables, altered_trees
 
-ATTACKS = {**altered_trees.ATTACKS, **altered_tables.ATTACKS, **altered_numbers.ATTACKS}
+ATTACKS = {
+    **altered_trees.ATTACKS,
+    **altered_tables.ATTACKS,
+    **altered_numbers.ATTACKS,
+    **altered_expansions.ATTACKS,
+}
 
 # What these do to a process: an expression of the altered `model` and of some `rows`.
 CRASHES: dict[str, str] = {
@@ -15,6 +20,7 @@ CRASHES: dict[str, str] = {
     "nearest: row out of range": "model.predict(rows)",
     "nearest: metric is None": "model.predict(rows)",
     "votes: label out of range": "model.predict(rows)",
+    "dia: offset 2147483647": "model @ numpy.ones(8)",
     "csr: index out of range": "model.toarray()",
     "svm: sparse indptr": "model.predict(scipy.sparse.csr_matrix(numpy.ones((9, 5))))",
     "vocabulary: out of range": "model.transform(['two']).toarray()",

@@ -64,6 +64,20 @@ attack("coo: negative", form("coo"), lambda m: put(m, coords=(m.coords[0] - FAR,
 attack("coo: short", form("coo"), lambda m: put(m, coords=(m.coords[0][:1], m.coords[1])))
 attack("dia: offsets short", form("dia"), lambda m: put(m, offsets=m.offsets[:1]))
 attack("dia: twice", form("dia"), lambda m: put(m, offsets=m.offsets * 0))
+
+
+def diagonal() -> Any:
+    return sp.dia_array((np.ones((1, 8)), np.array([0], "i4")), shape=(6, 8))
+
+
+# The number of rows is added to these in 32 bits.
+for offset in (2**31 - 1, 2**31 - 6, -(2**31)):
+    attack(f"dia: offset {offset}", diagonal, lambda m, o=offset: put(m, offsets=np.int32([o])))
+attack("dia: offset of 64 bits", diagonal, lambda m: put(m, offsets=np.array([2**63 - 1])))
+attack("dia: offset in a long matrix", diagonal,
+       lambda m: put(m, _shape=(2**31 - 1, 8), offsets=np.int32([2**30])))  # fmt: skip
+attack("dia: offset in a longer matrix", diagonal,
+       lambda m: put(m, _shape=(2**62, 8), offsets=np.array([2**62])))  # fmt: skip
 attack("dok: key", form("dok"), lambda m: put(m, _dict={(FAR, 0): 1.0}))
 attack(
     "lil: column",

@@ -15,6 +15,7 @@ import scipy.sparse as sp
 from scipy.interpolate import BSpline, CubicSpline, make_interp_spline
 from sklearn import cluster, decomposition, ensemble, neighbors, preprocessing, svm, tree
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
+from sklearn.kernel_approximation import PolynomialCountSketch
 from sklearn.linear_model import Lasso, LinearRegression, LogisticRegression, SGDClassifier
 from sklearn.metrics import DistanceMetric
 
@@ -158,6 +159,15 @@ def _others() -> Iterator[Any]:
     yield cluster.AffinityPropagation(affinity="precomputed", random_state=0).fit(X @ X.T)
     yield decomposition.MiniBatchNMF(2).fit(abs(X))
     yield decomposition.NMF().fit(abs(X))
+    for degree in (0, 2, (0, 1), (1, 1), (2, 3), (3, 3), (4, 70)):
+        for apart in (False, True):
+            yield preprocessing.PolynomialFeatures(degree, interaction_only=apart).fit(X[:, :3])
+    yield preprocessing.PolynomialFeatures((999, 1000), interaction_only=True).fit(
+        np.ones((2, 1000))
+    )
+    yield preprocessing.PolynomialFeatures(3, include_bias=False).fit(X)
+    yield PolynomialCountSketch(degree=3, coef0=1).fit(X)
+    yield PolynomialCountSketch(n_components=2).fit(SPARSE)
     for target in (THREE, TWO):
         yield LogisticRegression(fit_intercept=False).fit(X, target)
         yield SGDClassifier().fit(X, target).sparsify()
@@ -174,6 +184,7 @@ def _frames() -> Iterator[Any]:
         {
             "integers": pd.array([1, None]),
             "sparse": pd.arrays.SparseArray([0, 1]),
+            "blocks": pd.arrays.SparseArray([0, 1], kind="block"),
             "periods": pd.period_range("2020", periods=2),
             "times": pd.date_range("2020", periods=2, tz="UTC"),
             "spans": pd.to_timedelta([1, 2]),

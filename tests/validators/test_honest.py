@@ -62,6 +62,24 @@ class Slotted:
         self.inner = inner
 
 
+class Both(Slotted):
+    """Keeps attributes in a slot of its base and in a dict."""
+
+    outer: Any = None
+
+
+class Listed(list[Any]):
+    """A list that may have attributes."""
+
+    more: Any = None
+
+
+def listed(value: Any) -> Any:
+    found = Listed()
+    found.more = value
+    return found
+
+
 def bad() -> Any:
     state = np.random.RandomState(0)
     invalid = state.get_state(legacy=False)
@@ -99,6 +117,9 @@ HOLDERS = {
     "Bunch": lambda one: Bunch(a=one),
     "namespace": lambda one: types.SimpleNamespace(a=one),
     "slot": Slotted,
+    "slot of a base": Both,
+    "list of another class": lambda one: Listed([one]),
+    "attribute of a list": listed,
     "partial": lambda one: functools.partial(len, [one]),
     "partial keyword": lambda one: functools.partial(sorted, key=one),
     "objects": objects,
@@ -116,6 +137,35 @@ def test_bad_state_is_found_wherever_it_stands(holder: str) -> None:
     validate(HOLDERS[holder](np.random.RandomState(0)))
     with pytest.raises(InvalidStateError, match="position 1000000"):
         validate(HOLDERS[holder](bad()))
+
+
+@pytest.mark.parametrize("holder", HOLDERS)
+def test_bad_state_is_found_among_many(holder: str) -> None:
+    make = HOLDERS[holder]
+    alike = [make(np.random.RandomState(0)) for _ in range(30)]
+    unlike = [other(np.random.RandomState(0)) for other in HOLDERS.values()]
+    one = make(bad())
+    # `alike` stands there twice: what was seen already must not hide what was not.
+    for first, last in ((alike, alike), (unlike, alike), ([], unlike), (alike, [])):
+        validate([*first, *last])
+        with pytest.raises(InvalidStateError, match="position 1000000"):
+            validate([*first, one, *last])
+        with pytest.raises(InvalidStateError, match="position 1000000"):
+            validate([first, {"one": (one,)}, last])
+
+
+@pytest.mark.parametrize("kind", [CountVectorizer, type("Derived", (CountVectorizer,), {})])
+@pytest.mark.parametrize("count", [1, 40])
+def test_what_a_check_has_read_is_left_out_and_nothing_else(kind: Any, count: int) -> None:
+    models = [kind().fit(["one two"]) for _ in range(count)]
+    validate(models)
+    models[-1].vocabulary_["one"] = 9
+    with pytest.raises(InvalidStateError, match="vocabulary_"):
+        validate(models)
+    models[-1].vocabulary_["one"] = 1
+    models[-1].stop_words_ = bad()
+    with pytest.raises(InvalidStateError, match="position 1000000"):
+        validate(models)
 
 
 def test_cycles_and_depth_are_walked() -> None:

@@ -7,48 +7,22 @@ Each case alters one of many: an object that only the check of all together can 
 from __future__ import annotations
 
 import copy
-import functools
-import pickle
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 from sklearn import ensemble, tree
+from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree._tree import Tree
 
 from safeserial.errors import InvalidStateError
-from safeserial.validators import nodes, validate
+from safeserial.validators import validate
 from tests.validators.altered_trees import node, retree, tree_state
 from tests.validators.altering import FAR, put
 from tests.validators.honest import BOTH, REAL, THREE, TWO, X
-
-MANY, ONE = 300, 171
-
-
-@functools.cache
-def _kept(make: Callable[[], Any]) -> bytes:
-    return pickle.dumps(make())
-
-
-def forest() -> Any:
-    return ensemble.RandomForestClassifier(MANY, random_state=0).fit(X, THREE)
-
-
-def isolation() -> Any:
-    model = ensemble.IsolationForest(n_estimators=MANY, max_features=0.5, random_state=0)
-    return model.fit(X)
-
-
-def boosted() -> Any:
-    return ensemble.GradientBoostingClassifier(n_estimators=60, random_state=0).fit(X, THREE)
-
-
-def histogram() -> Any:
-    model = ensemble.HistGradientBoostingClassifier(max_iter=60, categorical_features=[0])
-    # Labels that have nothing to do with the data: there is always something left to split.
-    return model.fit(np.column_stack([THREE, X]), np.random.default_rng(0).permutation(THREE))
+from tests.validators.many import ONE, altered, boosted, forest, histogram, isolation
 
 
 def member(change: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -153,12 +127,6 @@ FORESTS: dict[str, Callable[[Any], Any]] = {
 }  # fmt: skip
 
 
-def altered(make: Callable[[], Any], change: Callable[[Any], Any]) -> Any:
-    model = pickle.loads(_kept(make))
-    change(model)
-    return model
-
-
 @pytest.mark.parametrize("name", FORESTS)
 def test_one_of_many_trees_is_refused(name: str) -> None:
     with pytest.raises(InvalidStateError):
@@ -190,59 +158,6 @@ def test_a_grid_is_checked_to_its_last_tree() -> None:
             validate(altered(boosted, lambda m, change=change: change(m.estimators_[41, 2])))
 
 
-def grow(field: str, value: Any, *, only: str = "is_leaf", equal: int = 0) -> Callable[[Any], Any]:
-    def change(model: Any) -> None:
-        for iteration in model._predictors[41:]:
-            for one in iteration:
-                rows = np.flatnonzero(one.nodes[only] == equal)
-                if rows.size:
-                    one.nodes[field][rows[0]] = value
-                    return
-        raise AssertionError
-
-    return change
-
-
-def late(model: Any) -> Any:
-    return model._predictors[41][1]
-
-
-def holding_objects(found: Any) -> Any:
-    fields = [(name, "O" if name == "left" else found.dtype[name]) for name in found.dtype.names]
-    other = np.zeros(len(found), dtype=fields)
-    for name in found.dtype.names:
-        other[name] = found[name]
-    return other
-
-
-HISTOGRAMS: dict[str, Callable[[Any], Any]] = {
-    "left": grow("left", 2**32 - 1),
-    "left is the root": grow("left", 0),
-    "right": grow("right", 10**4),
-    "right is left": grow("right", 1),
-    "feature": grow("feature_idx", 6),
-    "feature negative": grow("feature_idx", -1),
-    "leaf that is none": grow("is_leaf", 0, equal=1),
-    "bitset": grow("bitset_idx", 2**31, only="is_categorical", equal=1),
-    "number by category": grow("is_categorical", 1, only="feature_idx", equal=3),
-    "no nodes": lambda m: put(late(m), nodes=late(m).nodes[:0]),
-    "table of nodes": lambda m: put(late(m), nodes=late(m).nodes.reshape(1, -1)),
-    "other nodes": lambda m: put(late(m), nodes=late(m).nodes[["left", "right"]]),
-    "objects": lambda m: put(late(m), nodes=holding_objects(late(m).nodes)),
-    "list of nodes": lambda m: put(late(m), nodes=late(m).nodes.tolist()),
-    "stranger": lambda m: m._predictors[41].__setitem__(1, LogisticRegression()),
-    "one tree less": lambda m: m._predictors[41].pop() and None,
-    "attribute": lambda m: put(late(m), predict=len),
-    "alone": lambda m: (grow("left", 2**32 - 1)(m), put(m, extra=m._predictors, _predictors=[])),
-}
-
-
-@pytest.mark.parametrize("name", HISTOGRAMS)
-def test_one_of_many_predictors_is_refused(name: str) -> None:
-    with pytest.raises(InvalidStateError):
-        validate(altered(histogram, HISTOGRAMS[name]))
-
-
 def test_models_that_differ_are_valid_together() -> None:
     empty = ensemble.RandomForestClassifier(3).fit(X, TWO)
     empty.estimators_ = []
@@ -262,51 +177,6 @@ def test_models_that_differ_are_valid_together() -> None:
         validate(many)
 
 
-def chain(length: int) -> Any:
-    """Return a tree of which each right child has children."""
-    model = tree.DecisionTreeRegressor().fit(np.arange(3.0)[:, None], np.arange(3.0))
-    size = 2 * length + 1
-
-    def change(state: dict[str, Any]) -> None:
-        new = np.zeros(size, dtype=state["nodes"].dtype)
-        new["left_child"] = new["right_child"] = -1
-        inner = np.arange(0, size - 1, 2)
-        new["left_child"][inner], new["right_child"][inner] = inner + 1, inner + 2
-        values = np.zeros((size, 1, 1))
-        state.update(nodes=new, values=values, node_count=size, max_depth=length)
-
-    retree(model, change)
-    return model
-
-
-@pytest.mark.parametrize("length", [1, 127, 128, 129, 5000])
-def test_depth_is_exact_however_it_is_counted(length: int) -> None:
-    others = [chain(1), chain(3), tree.DecisionTreeRegressor().fit(X, np.zeros(90))]
-    validate([*others, chain(length), *others])
-    small = chain(length)
-    retree(small, lambda state: state.update(max_depth=length - 1))
-    with pytest.raises(InvalidStateError, match="deeper than its max_depth"):
-        validate([*others, small, *others])
-
-
-def test_depths_of_all_trees_of_a_forest_are_what_the_library_counts() -> None:
-    trees = [one.tree_ for one in forest().estimators_]
-    joined = nodes.join(
-        [one.__getstate__()["nodes"] for one in trees], ("left_child", "right_child")
-    )
-    counts = np.array([one.node_count for one in trees])
-    left = joined["left_child"]
-    links = nodes.link(trees, counts, left != -1, left, joined["right_child"])
-    counted = np.concatenate([one.compute_node_depths() - 1 for one in trees])
-    assert np.array_equal(nodes.depths(links), counted)
-    limits = np.array([one.max_depth for one in trees])
-    assert not nodes.are_deeper(links, limits)
-    for index in (0, ONE, MANY - 1):
-        less = limits.copy()
-        less[index] -= 1
-        assert nodes.are_deeper(links, less)
-
-
 @pytest.mark.parametrize("size", [0, 1, 1000, 1001, 5000])
 @pytest.mark.parametrize("holder", [list, tuple, lambda items: dict(enumerate(items))])
 def test_the_last_of_many_is_looked_at(size: int, holder: Callable[[list[Any]], Any]) -> None:
@@ -315,3 +185,25 @@ def test_the_last_of_many_is_looked_at(size: int, holder: Callable[[list[Any]], 
     for last in (bad, [bad], {1: (bad,)}):
         with pytest.raises(InvalidStateError):
             validate([holder([1.5] * size), holder([*[1.5] * size, last])])
+
+
+class Odd(tree.DecisionTreeClassifier, TreePredictor):
+    """Derived from two classes of which all instances are checked together."""
+
+    __init__ = tree.DecisionTreeClassifier.__init__
+
+
+def test_both_checks_of_a_class_of_two_kinds_are_made() -> None:
+    one = Odd().fit(X, THREE)
+    one.nodes = altered(histogram, lambda _: None)._predictors[0][0].nodes.copy()
+    validate([one])
+    one.nodes["left"][0] = 10**6
+    with pytest.raises(InvalidStateError, match="child out of place"):
+        validate([one])
+    one.nodes["left"][0] = 1
+    node("left_child", FAR)(one)
+    with pytest.raises(InvalidStateError, match="child out of place"):
+        validate([one])
+    put(one, tree_=None)
+    with pytest.raises(InvalidStateError, match="tree_ is a"):
+        validate([one])
