@@ -9,7 +9,9 @@ faster than opcodes, and all there is to verify in it is lengths.
 
 from __future__ import annotations
 
+import itertools
 import math
+import operator
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +30,8 @@ _MAGIC: Final = b"SSIX0001"
 _HEAD: Final = struct.Struct("<8sQQQ")
 _COLUMN_OBJECT: Final = struct.Struct("<8sQ")
 _ARRAY_OBJECT: Final = struct.Struct("<8sIBBH")  # the same 16 bytes, read the other way
+# From so many on, arrays are checked together.
+_MANY: Final = 16
 _MAX_PARTS: Final = 2**28
 ARRAY_KIND: Final = b"ndarray\0"
 _FORTRAN, _READ_ONLY = 1, 2
@@ -227,6 +231,8 @@ def _objects(
     taken = buffers = len(parts) - sum([widths.get(record[0], 0) for record in records])
     if taken < 0:
         raise CorruptArtifactError("the payload's index names more objects than it has parts")
+    if len(records) >= _MANY and all(record[0] == ARRAY_KIND for record in records):
+        return tuple(parts[:buffers]), _arrays(records, parts[buffers:], shapes, sizes)
     objects: list[Column | ArrayPart] = []
     used, dtypes, product, make = 0, len(sizes), math.prod, tuple.__new__
     for position, (kind, dtype, dimensions, flags, rest) in enumerate(records):
@@ -252,6 +258,41 @@ def _objects(
     if used != len(shapes):
         raise CorruptArtifactError("the payload's index has shapes that no array needs")
     return tuple(parts[:buffers]), tuple(objects)
+
+
+def _arrays(
+    records: Sequence[tuple[bytes, int, int, int, int]],
+    parts: Sequence[memoryview],
+    shapes: tuple[int, ...],
+    sizes: Sequence[int],
+) -> tuple[ArrayPart, ...]:
+    """Do for many arrays at once what `_objects` does for one: a forest has over a thousand."""
+    _, dtypes, dimensions, flags, rest = zip(*records, strict=True)
+    if (
+        max(dtypes) >= len(sizes)
+        or max(dimensions) > MAX_DIMENSIONS
+        or max(flags) >= len(_FLAGS)
+        or any(rest)
+    ):
+        raise CorruptArtifactError("the payload's index has an array of another form")
+    ends = list(itertools.accumulate(dimensions))
+    if ends[-1] != len(shapes):
+        raise CorruptArtifactError("the payload's index has shapes that no array needs")
+    own = [shapes[end - count : end] for end, count in zip(ends, dimensions, strict=True)]
+    counts = map(math.prod, own)
+    needed = map(operator.mul, counts, [sizes[dtype] for dtype in dtypes])
+    found = [part.nbytes for part in parts]
+    if list(needed) != found:
+        raise CorruptArtifactError("an array's shape does not fit its bytes")
+    for shape, size in zip(own, found, strict=True):
+        # With a zero among them the others could still be too large for NumPy to multiply.
+        if not size and max(shape, default=0) > _MAX_PARTS:
+            raise CorruptArtifactError("an array's shape does not fit its bytes")
+    orders = [_FLAGS[flag] for flag in flags]
+    return tuple(
+        tuple.__new__(ArrayPart, (dtype, shape, order, writable, part))
+        for dtype, shape, (order, writable), part in zip(dtypes, own, orders, parts, strict=True)
+    )
 
 
 def _cut(lengths: tuple[int, ...], data: memoryview) -> list[memoryview]:

@@ -29,20 +29,17 @@ def part_values(parts: Parts) -> tuple[Value, ...]:
     """
     dtypes = [_dtype(text) for text in parts.dtypes]
     # Nothing can be done to a built array: those of one dtype and shape are one value.
-    shared: dict[tuple[int, tuple[int, ...]], Value] = {}
-    values: list[Value] = []
-    for part in parts.objects:
-        if isinstance(part, Column):
-            values.append(_column(part))
-            continue
-        alike = part.dtype, part.shape
-        value = shared.get(alike)
-        if value is None:
-            array = ArrayValue()
-            array.built, array.dtype, array.shape = True, dtypes[part.dtype], part.shape
-            value = shared[alike] = array
-        values.append(value)
-    return tuple(values)
+    alike = [None if isinstance(part, Column) else part[:2] for part in parts.objects]
+    shared: dict[tuple[int, tuple[int, ...]] | None, Value] = {}
+    for one in set(alike) - {None}:
+        array = shared[one] = ArrayValue()
+        array.built, array.dtype, array.shape = True, dtypes[one[0]], one[1]  # type: ignore[index]
+    return tuple(
+        [
+            _column(part) if isinstance(part, Column) else shared[one]
+            for part, one in zip(parts.objects, alike, strict=True)
+        ]
+    )
 
 
 def _dtype(text: Json) -> DTypeValue:
