@@ -141,6 +141,9 @@ class Machine:
         self.use = Use(_NOBODY, _NO_GRANT, (), self.constants, self.nests, context)
         self.globals: list[Global] = []
         self.cuts: list[tuple[int, int]] = []
+        # Where frames begin and end, and offsets at which an opcode is known to begin.
+        self.frames: list[tuple[int, int]] = []
+        self.edges: set[int] = set()
 
     def run(self, start: int = 0) -> tuple[int, Value]:
         """Verify the stream that begins at `start`.
@@ -348,6 +351,7 @@ class Machine:
                     push = stack.append
                     kinds = self.kinds
             self.position = here
+            self.edges.add(here)
             self._tick(_TICK + extra, tuples + made)
 
     def _tick(self, opcodes: int, tuples: int) -> None:
@@ -392,4 +396,5 @@ class Machine:
         # The C unpickler asks only that so many bytes are there; picklers never nest frames.
         if here < frame_end or length > len(self.data) - here - 9:
             raise ValueError("frame")
+        self.frames.append((here, here + 9 + length))
         return here + 9 + length

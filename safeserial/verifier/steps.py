@@ -99,6 +99,8 @@ def _segment(machine: Machine) -> list[Value]:
 
 def _counted(machine: Machine, here: int) -> int:
     form = COUNTED[machine.data[here]][1]
+    if here == machine.frame_end:
+        machine.edges.add(here)  # what is large stands between frames
     if form == "text":
         end = text_end(machine, here)
     else:

@@ -153,7 +153,7 @@ def _admit(payload: Payload, policy: Policy, source: _Source, *, traced: bool) -
         raise _untrusted(context)
     return Admitted(
         format=payload.format,
-        stream=transcode(source.stream, machine.cuts),
+        stream=transcode(source.stream, machine.cuts, machine.frames, machine.edges),
         names=dict(context.names),
         parts=source.parts,
         arrays=tuple(context.arrays),

@@ -120,7 +120,7 @@ class Trace:
         """
         if len(machine.below) > self.marks:
             return 0
-        frame_end = machine.frame_end
+        frame_end, frames = machine.frame_end, len(machine.frames)
         registers = self.values.copy()
         inline: list[Span] = []
         try:
@@ -129,6 +129,7 @@ class Trace:
             end = 0
         if not end:
             machine.frame_end = frame_end
+            del machine.frames[frames:]
             return 0
         if self.program:
             try:
@@ -206,6 +207,8 @@ class Trace:
                 if data[here] not in known:
                     return 0
                 registers[next(targets)] = here
+                if here == machine.frame_end:
+                    machine.edges.add(here)
                 here = sum(machine.constants.span(here))
                 if here > len(data):
                     return 0

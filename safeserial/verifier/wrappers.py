@@ -9,13 +9,15 @@ objects are pickles of their own, which are verified here too.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Final
 
 from safeserial.errors import UnsupportedVersionError
 from safeserial.verifier import arrays
 from safeserial.verifier.admitted import InlineArray
 from safeserial.verifier.machine import Machine
+from safeserial.verifier.opcodes import CODES
 from safeserial.verifier.use import WRAPPERS
 from safeserial.verifier.values import (
     UNKNOWN,
@@ -43,6 +45,9 @@ _OPTIONAL: Final = frozenset({"allow_mmap", "numpy_array_alignment_bytes"})
 _MAX_ALIGNMENT: Final = 128
 # POP the inert wrapper, push the array's number, ask for it.
 _STAND_IN: Final = struct.Struct("<1s1si1s")
+_FRAME: Final = struct.Struct("<BQ")
+_FRAME_CODE: Final = CODES["FRAME"]
+_PROTO: Final = bytes([CODES["PROTO"]])
 
 
 def too_old(name: str) -> UnsupportedVersionError:
@@ -80,8 +85,9 @@ def read(machine: Machine, state: Value, here: int) -> int:
         raise ValueError("frame")
     dtype = arrays.ready(parts["dtype"])
     array: Value
+    view: memoryview | bytes | None = None
     if dtype.has_objects:
-        end, array = _objects(machine, here)
+        end, array, view = _objects(machine, here)
         start = here
         if isinstance(array, ArrayValue) and array.shape != shape:
             raise RuleBroken("an array has another shape than its wrapper")
@@ -97,8 +103,9 @@ def read(machine: Machine, state: Value, here: int) -> int:
     known = dtype.known
     if known is None:
         raise RuleBroken("a complete numpy.dtype is needed here")
-    view = memoryview(machine.data)[start:end]
-    machine.context.arrays.append(InlineArray(view, known, shape, order))
+    if view is None:
+        view = memoryview(machine.data)[start:end]
+    machine.context.arrays.append(InlineArray(memoryview(view), known, shape, order))
     machine.cuts.append((here, end))
     machine.stack[-1] = array
     return end
@@ -153,21 +160,37 @@ def _length(dtype: DTypeValue, shape: tuple[int, ...]) -> int:
     return arrays.product(shape) * dtype.known.itemsize
 
 
-def _objects(machine: Machine, here: int) -> tuple[int, Value]:
+def _objects(machine: Machine, here: int) -> tuple[int, Value, memoryview | bytes]:
+    """Verify the pickle of an array of objects; return its end, what it leaves, its opcodes."""
     if machine.depth:
         raise RuleBroken("arrays of objects are not nested in each other's streams")
     inner = Machine(machine.data, machine.context, machine.steps, depth=machine.depth + 1)
     end, top = inner.run(here)
+    opcodes = transcode(
+        memoryview(machine.data)[here:end],
+        (),
+        [(start - here, stop - here) for start, stop in inner.frames],
+        [edge - here for edge in inner.edges],
+    )
     if isinstance(top, Unknown):
-        return end, UNKNOWN
+        return end, UNKNOWN, opcodes
     objects = isinstance(top, ArrayValue) and top.dtype is not None and top.dtype.has_objects
     if not objects:
         raise RuleBroken("an array of objects is needed behind the wrapper")
-    return end, top
+    return end, top, opcodes
 
 
-def transcode(data: memoryview | bytes, cuts: Sequence[tuple[int, int]]) -> memoryview | bytes:
+def transcode(
+    data: memoryview | bytes,
+    cuts: Sequence[tuple[int, int]],
+    frames: Sequence[tuple[int, int]] = (),
+    edges: Iterable[int] = (),
+) -> memoryview | bytes:
     """Return the opcodes with each array replaced by POP, BININT, BINPERSID.
+
+    The C unpickler reads a frame at once, and loses what is left of it when an opcode goes on
+    behind its end: from there on it would read something else than was verified.  Where a frame may
+    end inside an opcode, all frames are made anew.
 
     Parameters
     ----------
@@ -175,18 +198,49 @@ def transcode(data: memoryview | bytes, cuts: Sequence[tuple[int, int]]) -> memo
         The stream.
     cuts : sequence of (int, int)
         Where arrays begin and end, in order.
+    frames : sequence of (int, int)
+        Where FRAME opcodes stand and where their frames end, in order.
+    edges : iterable of int
+        Further offsets at which an opcode begins.
 
     Returns
     -------
-    memoryview or bytes
+    bytes or memoryview
         The stream itself where there is nothing to cut.
     """
+    stand_ins = {
+        start: (end, _STAND_IN.pack(b"0", b"J", number, b"Q"))
+        for number, (start, end) in enumerate(cuts)
+    }
+    known = {start for start, _ in frames} | set(stand_ins) | set(edges) | {len(data)}
+    view = memoryview(data)
+    if not all(end in known for _, end in frames):
+        return _framed(view, stand_ins, [start for start, _ in frames], known)
     if not cuts:
         return data
     parts: list[memoryview | bytes] = []
-    view, last = memoryview(data), 0
-    for number, (start, end) in enumerate(cuts):
-        parts += [view[last:start], _STAND_IN.pack(b"0", b"J", number, b"Q")]
+    last = 0
+    for start, (end, stand_in) in stand_ins.items():
+        parts += [view[last:start], stand_in]
         last = end
     parts.append(view[last:])
+    return b"".join(parts)
+
+
+def _framed(
+    view: memoryview,
+    stand_ins: Mapping[int, tuple[int, bytes]],
+    frames: Iterable[int],
+    known: set[int],
+) -> bytes:
+    """Return the opcodes in frames of our own, from one known opcode to the next."""
+    left_out = {**stand_ins, **{start: (start + _FRAME.size, b"") for start in frames}}
+    first = 2 if view[:1] == _PROTO else 0
+    bounds = sorted({first, *known, *(end for end, _ in left_out.values())})
+    parts: list[memoryview | bytes] = [view[:first]]
+    for start, end in pairwise(bounds):
+        begun, stand_in = left_out.get(start, (start, b""))
+        size = len(stand_in) + max(0, end - begun)
+        if size:
+            parts += [_FRAME.pack(_FRAME_CODE, size), stand_in, view[begun:end]]
     return b"".join(parts)

@@ -14,7 +14,7 @@ import pickletools
 import random
 import re
 import zipfile
-from typing import Any
+from typing import Any, ClassVar
 
 import joblib
 import numpy as np
@@ -36,6 +36,7 @@ from safeserial.payload import Payload
 from safeserial.policy import Policy
 from safeserial.verifier import admit
 from safeserial.verifier.traces import Trace
+from tests.verifier import streams
 from tests.verifier.twice import judge, same
 from tests.world import EFFORT, RING
 
@@ -232,3 +233,365 @@ def test_an_object_that_fits_the_trace_and_is_wrong_is_refused_where_it_is_wrong
     found = same(format, {name: bytes(altered)})
     assert found[0][0] is ForbiddenOperationError
     assert places[-1] < found[0][3] < places[-1] + 6000
+
+
+class Written:
+    """A stream written by hand; keeps count of the memo, and names each name once."""
+
+    NAMES: ClassVar = {
+        "model": ("sklearn.linear_model._logistic", "LogisticRegression"),
+        "other": ("sklearn.linear_model._ridge", "Ridge"),
+        "dtype": ("numpy", "dtype"),
+        "reconstruct": ("numpy._core.multiarray", "_reconstruct"),
+        "ndarray": ("numpy", "ndarray"),
+        "frombuffer": ("numpy._core.numeric", "_frombuffer"),
+        "tree": ("sklearn.tree._tree", "Tree"),
+        "wrapper": ("joblib.numpy_pickle", "NumpyArrayWrapper"),
+        "text": ("pandas", "StringDtype"),
+        "interval": ("pandas", "Interval"),
+        "tuple": ("builtins", "tuple"),
+        "generator": ("numpy.random._pickle", "__bit_generator_ctor"),
+        "sfc": ("numpy.random._sfc64", "SFC64"),
+    }
+
+    def __init__(self) -> None:
+        self.data = bytearray(b"\x80\x04")
+        self.count = 0
+        self.named: dict[str, int] = {}
+        self.keys = []
+        for number in range(8):
+            self(streams.short(f"k{number}"))
+            self.keys.append(self.keep())
+            self(b"0")
+        self(b"(")
+
+    def __call__(self, *parts: bytes) -> Written:
+        self.data += b"".join(parts)
+        return self
+
+    def keep(self) -> int:
+        self(b"\x94")
+        self.count += 1
+        return self.count - 1
+
+    def kept(self, *parts: bytes) -> Written:
+        self(*parts).keep()
+        return self
+
+    def get(self, index: int) -> Written:
+        return (
+            self(b"h", bytes([index])) if index < 256 else self(b"j", index.to_bytes(4, "little"))
+        )
+
+    def name(self, short: str) -> Written:
+        if short in self.named:
+            return self.get(self.named[short])
+        module, qualname = self.NAMES[short]
+        self(streams.name(module, qualname))
+        self.named[short] = self.keep()
+        return self
+
+    def make(self, number: int, part: Any = None, cls: str = "model") -> int:
+        """Write an object whose first attribute is a number and whose last is a part."""
+        made = self.name(cls)(b")\x81").keep()
+        self.kept(b"}")(b"(")
+        for place, key in enumerate(self.keys[:6]):
+            self.get(key)(b"K", bytes([7 if place else number]))
+        self.get(self.keys[6])
+        if part is None:
+            self(b"N")
+        else:
+            part()
+        self(b"ub")
+        return made
+
+    def dtype(self, code: str, state: Any) -> int:
+        self.name("dtype").kept(streams.short(code), b"\x89\x88\x87")
+        made = self(b"R").keep()
+        if callable(state):
+            state()
+        else:
+            whole = b"NNN" + streams.integer(-1) * 2 + streams.integer(63 if code == "O8" else 0)
+            self.kept(b"(K\x03", streams.short(state), whole, b"t")
+        self(b"b")
+        return made
+
+    def array(self) -> int:
+        """Write an array that has still to be built."""
+        self.name("reconstruct").name("ndarray").kept(b"K\x00\x85").kept(b"C\x01b\x87")
+        return self(b"R").keep()
+
+    def inline(self, state: Any, shape: bytes = b"K\x02\x85", data: bytes = b"\1\0\2\0") -> None:
+        """Write joblib's wrapper and its bytes; `state` writes the dtype."""
+        self.name("wrapper").kept(b")\x81").kept(b"}")(b"(", streams.short("subclass"))
+        self.name("ndarray")(streams.short("shape")).kept(shape)
+        self(streams.short("order"), streams.short("C"), streams.short("dtype"))
+        state()
+        self(b"ub", data)
+
+    def end(self) -> bytes:
+        return bytes(self(b"t").data) + b"."
+
+
+def memoize_after_a_gap() -> bytes:
+    """The unpickler counts memo entries, the machine indices: from here they differ."""
+    one = Written()
+    for number in range(4):
+        one.make(number)
+    one(b"Kcq", bytes([one.count + 3]))
+    one.count += 4
+    one.make(9)
+    return one.end()
+
+
+def fields_changed_after() -> bytes:
+    """Dtypes share a dict of fields, which then gets a field far outside the element."""
+    one = Written()
+    number = one.dtype("i8", "<")
+    table, key = one(b"}").keep(), one(streams.short("a")).keep()
+    one.get(number).kept(b"K\x00\x86")(b"s")
+    names = one.get(key)(b"\x85").keep()
+    made = []
+
+    def state() -> None:
+        one(b"(K\x03", streams.short("|"), b"N").get(names).get(table)
+        one.kept(streams.integer(8), b"K\x01K\x10t")
+
+    for each in range(4):
+        one.make(each, lambda: made.append(one.dtype("V8", state)))
+    one.get(table).get(key).get(number).kept(streams.integer(4096), b"\x86")(b"s")
+    one.make(9, lambda: made.append(one.dtype("V8", state)))
+    one.name("frombuffer")(b"(C\x08ABCDEFGH").get(made[-1])(b"K\x01\x85", streams.short("C"), b"tR")
+    return one.end()
+
+
+def unit_changed_after() -> bytes:
+    one = Written()
+    extra = one(b"}").keep()
+
+    def state() -> None:
+        one(b"(K\x04", streams.short("<"), b"NNN", streams.integer(-1) * 2, streams.integer(0))
+        one.get(extra).kept(b"(C\x01sK\x01K\x01K\x01t").kept(b"\x86").kept(b"t")
+
+    for number in (0, 1, 2, 3, 9):
+        if number == 9:
+            one.get(extra)(b"K\x01K\x01s")
+        one.make(number, lambda: one.dtype("M8", state))
+    return one.end()
+
+
+def list_changed_after() -> bytes:
+    """Arrays of objects share a list, which then has more members than their shape says."""
+    one = Written()
+    objects = one.dtype("O8", "|")
+    items = one(b"]").keep()
+    one(b"Na")
+
+    def part() -> None:
+        one.array()
+        one(b"(").kept(b"K\x01K\x01\x85").get(objects)(b"\x89").get(items).kept(b"t")(b"b")
+
+    for number in (0, 1, 2, 3, 9):
+        if number == 9:
+            one.get(items)(b"Na")
+        one.make(number, part)
+    return one.end()
+
+
+def array_built_after() -> bytes:
+    """The array of the object that was learnt from is built, that of the next one never is."""
+    one = Written()
+    numbers = one.dtype("i8", "<")
+    made: list[int] = []
+    for number in range(3):
+        one.make(number, lambda: made.append(one.array()))
+    one.get(made[-1])(b"(K\x01K\x02\x85").get(numbers)(b"\x89C\x10", bytes(16), b"tb")
+    one.make(9, lambda: made.append(one.array()))
+    one.name("tree")(b"K\x01").get(made[-1])(b"K\x02\x87R")
+    return one.end()
+
+
+def tuple_of_an_array_not_yet_built() -> bytes:
+    """What a tuple holds is built after the tuple is made, with another shape each time."""
+    one = Written()
+    numbers = one.dtype("i2", "<")
+    made: list[int] = []
+
+    def part(length: int) -> None:
+        one(b"K\x01")
+        array = one.array()
+        made.append(one(b"K\x02\x87").keep())
+        one.get(array)(b"(K\x01").kept(b"K", bytes([length]), b"\x85").get(numbers)
+        one.kept(b"\x89C", bytes([2 * length]), bytes(2 * length), b"t")(b"b\x86")
+
+    for length in (1, 3, 2, 2, 0):
+        one.make(length, functools.partial(part, length))
+    one.name("tree").get(made[-1])(b"R")
+    return one.end()
+
+
+def instance_built_after() -> bytes:
+    """Two instances that nobody had built yet get their states: neither is built twice."""
+    one = Written()
+    made: list[int] = []
+    for number in range(6):
+        one.make(number, lambda: made.append(one.name("text")(b")R").keep()))
+    for each in made[-2:]:
+        one.get(each)(b"}b")
+    return one.end()
+
+
+def weight_changed_after() -> bytes:
+    """What all the objects hold grows deep when one of them has been learnt from."""
+    one = Written()
+    held = one.name("other")(b")\x81").keep()
+    for number in range(4):
+        one.make(number, lambda: one.get(held))
+    one.get(held)(b"}").get(one.keys[7])(b")", b"\x85" * 20, b"sb")
+    last = one.make(9, lambda: one.get(held))
+    one(b"}").get(last)(b"K\x01s")
+    return one.end()
+
+
+def weight_of_a_list_that_grows() -> bytes:
+    """Each object holds a tuple of all before it, twice: 3**30 in the end."""
+    one = Written()
+    items = one(b"]").keep()
+
+    def part() -> None:
+        one.name("tuple").get(items).kept(b"\x85")(b"R")
+
+    for number in range(4):
+        last = one.make(number, part)
+    for number in range(30):
+        one.get(items).get(last).get(last).kept(b"\x86")(b"a")
+        last = one.make(9 + number, part)
+    one(b"}").get(last)(b"K\x01s")
+    return one.end()
+
+
+def byte_orders() -> bytes:
+    """Where the byte order of like objects' arrays differs it is the array's own."""
+    one = Written()
+    for number in range(6):
+        order = "<>"[number % 2]
+        one.make(number, lambda order=order: one.inline(lambda: one.dtype("i2", order)))
+    return one.end()
+
+
+def units() -> bytes:
+    one = Written()
+
+    def state(unit: bytes) -> None:
+        one(b"(K\x04", streams.short("<"), b"NNN", streams.integer(-1) * 2, streams.integer(0))
+        one(b"N").kept(b"(C\x01", unit, b"K\x01K\x01K\x01t").kept(b"\x86").kept(b"t")
+
+    for number in range(6):
+        kind = functools.partial(one.dtype, "M8", functools.partial(state, b"Ds"[number % 2 :][:1]))
+        one.make(number, lambda kind=kind: one.inline(kind, b"K\x01\x85", bytes(8)))
+    return one.end()
+
+
+def state_of_a_wrapper_kept() -> bytes:
+    """A tuple holds the dict that was a wrapper's state: it cannot be a key."""
+    one = Written()
+    made: list[int] = []
+
+    def part() -> None:
+        state = one(b"}").keep()
+        made.append(one(b"\x85").keep())
+        one.name("wrapper").kept(b")\x81").get(state)(b"(", streams.short("subclass"))
+        one.name("ndarray")(streams.short("shape")).kept(b"K\x02\x85")
+        one(streams.short("order"), streams.short("C"), streams.short("dtype")).dtype("i2", "<")
+        one(b"ub\1\0\2\0\x86")
+
+    for number in range(6):
+        one.make(number, part)
+    one(b"}").get(made[-1])(b"K\x01s")
+    return one.end()
+
+
+def argument_before_it_is_built() -> bytes:
+    """The object is taken from the stack, as an argument, before it is given its state."""
+    one = Written()
+    for number in range(4):
+        made = one.name("interval").name("model")(b")\x81").keep()
+        one.kept(b"\x85").kept(b"R").get(made).kept(b"}")(b"(")
+        for place, key in enumerate(one.keys[:6]):
+            one.get(key)(b"K", bytes([7 if place else number]))
+        one(b"ub")
+    return one.end()
+
+
+def arguments_that_an_inner_trace_left_out() -> bytes:
+    """An outer object is learnt from while traces make the objects in it."""
+    one = Written()
+    numbers = one.dtype("i2", "<")
+
+    def part(number: int) -> None:
+        one.name("frombuffer")(b"(C\x04", bytes([number]) * 4).get(numbers).kept(b"K\x02\x85")
+        one.kept(streams.short("C"), b"t")(b"R")
+
+    for number in range(4):
+        one.make(3, functools.partial(part, number))
+    inner = functools.partial(one.make, 3, functools.partial(part, 77))
+    for number in range(5):
+        one.make(number, inner, cls="other")
+    return one.end()
+
+
+def generators() -> bytes:
+    """The class of what is made follows from a text that differs."""
+    one = Written()
+
+    def part(kind: str) -> None:
+        one.name("generator").kept(streams.short(kind), b"\x85").kept(b"R").kept(b"}")(b"(")
+        one.get(one.keys[1])(b"K\x01").get(one.keys[2])(b"K\x02ub")
+
+    for number, kind in enumerate(("MT19937", "PCG64", "MT19937", "PCG64", "SFC64", "SFC64")):
+        one.make(number, functools.partial(part, kind))
+    one.name("generator").name("sfc")(b"\x85R")
+    return one.end()
+
+
+HOSTILE = [
+    generators,
+    memoize_after_a_gap,
+    fields_changed_after,
+    unit_changed_after,
+    list_changed_after,
+    array_built_after,
+    tuple_of_an_array_not_yet_built,
+    instance_built_after,
+    weight_changed_after,
+    weight_of_a_list_that_grows,
+    byte_orders,
+    units,
+    state_of_a_wrapper_kept,
+    argument_before_it_is_built,
+    arguments_that_an_inner_trace_left_out,
+]
+
+
+@pytest.mark.xfail(strict=False, reason="a trace takes for shared what may still change")
+@pytest.mark.parametrize("stream", HOSTILE, ids=lambda one: one.__name__)
+def test_streams_written_against_traces_are_judged_the_same(stream):
+    same("joblib", {"payload/model.joblib": stream()})
+
+
+@pytest.mark.xfail(strict=False, reason="a trace counts list items that the machine does not")
+def test_items_of_lists_are_counted_as_they_are_opcode_by_opcode():
+    one = Written()
+    for number in range(20):
+        one.make(number, lambda: one.kept(b"]")(b"(", b"N" * 1000, b"e"))
+    same("joblib", {"payload/model.joblib": one.end()}, POLICY.with_limits(inflation=1000))
+
+
+@pytest.mark.xfail(strict=False, reason="SETITEM is traced as if it were SETITEMS")
+def test_long_keys_are_charged_as_they_are_opcode_by_opcode():
+    one = Written()
+    key = one(b"X\xff\0\0\0", b"y" * 255).keep()
+    one(b"}(").get(key)(b"Nu")
+    for number in range(220):
+        one.make(number, lambda: one(b"}").get(key)(b"Ns\x85"))
+    same("joblib", {"payload/model.joblib": one.end()}, POLICY.with_limits(hard_keys=2))
