@@ -9,15 +9,24 @@ from typing import Any
 from safeserial.errors import SafeSerialError
 from safeserial.payload import Payload
 from safeserial.policy import Policy
-from safeserial.verifier import admit
-from safeserial.verifier import survey as survey_of
+from safeserial.verifier.values import Untraced
 
 POLICY = Policy.default()
 
 
 def _survey() -> Any:
     """Return the module, whose name the function hides."""
+    import safeserial.verifier  # noqa: F401 - so that it is there
+
     return sys.modules["safeserial.verifier.survey"]
+
+
+def _either(verify: Any, given: Payload, policy: Policy, source: Any, traced: bool) -> Any:
+    """Verify in one of the two ways; what traces cannot answer is verified without."""
+    try:
+        return verify(given, policy, source, traced=traced)
+    except Untraced:
+        return verify(given, policy, source, traced=False)
 
 
 def judge(format: str, members: dict[str, bytes], *, traced: bool, policy: Policy = POLICY) -> Any:
@@ -30,20 +39,13 @@ def judge(format: str, members: dict[str, bytes], *, traced: bool, policy: Polic
         return (type(error), str(error)), None
     found: Any
     try:
-        admitted = (
-            admit(given, policy)
-            if traced
-            else _survey()._admit(given, policy, source, traced=False)
-        )
+        admitted = _either(_survey()._admit, given, policy, source, traced)
         arrays = [(bytes(a.data), a.dtype, a.shape, a.order) for a in admitted.arrays]
         found = (bytes(admitted.stream), dict(admitted.names), arrays)
     except SafeSerialError as error:
         place = getattr(error, "offset", None)
         found = (type(error), str(error), error.hint, place)
-    if traced:
-        report = survey_of(given, policy)
-    else:
-        report = _survey()._survey(given, policy, source, traced=False)
+    report = _either(_survey()._survey, given, policy, source, traced)
     told = [(g.written, g.resolved, g.roles, g.offset, g.allowed) for g in report.globals]
     return found, told, report.calls, report.untrusted, str(report.problem), report.arrays
 
