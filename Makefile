@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # make demo   see it work              make test   all that must pass before a commit
 # make lint types floors docs pytest   the parts of `make test`, one at a time
-# make slow fuzz bench clean           the rest.   PYTHON=... chooses the interpreter (3.11 or newer)
+# make slow fuzz bench coverage clean  the rest.   PYTHON=... chooses the interpreter (3.11 or newer)
 
 PYTHON ?=
 VENV   ?= .venv
-EXTRAS ?= skops,keyring,lz4,zstd
+EXTRAS ?= skops,onnx,keyring,lz4,zstd
 BENCH  ?=
 JOBS   ?= 2
 FUZZ   ?= 20
@@ -23,7 +23,7 @@ DEV   := $(VENV)/.stamp-dev
 MEASURE := $(VENV)/.stamp-bench
 ATHERIS := $(VENV)/.stamp-atheris
 
-.PHONY: demo test lint types floors pytest slow fuzz fuzz-atheris docs bench clean
+.PHONY: demo test lint types floors pytest slow fuzz fuzz-atheris docs bench coverage clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -60,6 +60,11 @@ docs: $(DEV)
 
 bench: $(MEASURE)
 	$(PY) -m safeserial_benchmarks $(BENCH)
+
+# What converts to ONNX, and is right: every estimator of scikit-learn and the pipelines of the tests.
+coverage: $(DEV)
+	@mkdir -p build
+	OMP_NUM_THREADS=1 $(PY) -m safeserial_converters.coverage -j $(JOBS) -o build/onnx-coverage.json --page docs/reference/onnx-coverage.md
 
 clean:
 	rm -rf build dist docs/_build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -16,6 +16,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from safeserial.artifact.loading import load as load
     from safeserial.artifact.loading import load_unsigned as load_unsigned
     from safeserial.artifact.loading import loads as loads
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
     from safeserial.keys import HmacKey as HmacKey
     from safeserial.manifest import Manifest as Manifest
     from safeserial.policy import Policy as Policy
+
+    to_onnx: Callable[..., Any]
+    to_skops: Callable[..., Any]
 
 __version__ = "0.1.0"
 
@@ -61,6 +66,9 @@ _HOMES = {
     "verify": "safeserial.artifact.loading",
 }
 
+# What stands beside the core: found by entry point, never imported by name.
+_CONVERTERS = {"to_onnx": "onnx", "to_skops": "skops"}
+
 __all__ = [
     "Finding",
     "HmacKey",
@@ -81,11 +89,15 @@ __all__ = [
     "load",
     "load_unsigned",
     "loads",
+    "to_onnx",
+    "to_skops",
     "verify",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _CONVERTERS:
+        return _converter(name)
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'safeserial' has no attribute {name!r}")
@@ -93,6 +105,18 @@ def __getattr__(name: str) -> Any:
     found = module if home == f"{__name__}.{name}" else getattr(module, name)
     globals()[name] = found
     return found
+
+
+def _converter(name: str) -> Any:
+    from importlib.metadata import entry_points
+
+    from safeserial.errors import MissingExtraError
+
+    found = list(entry_points(group="safeserial.converters", name=name))
+    if not found:
+        raise MissingExtraError(_CONVERTERS[name], f"safeserial.{name}")
+    globals()[name] = found[0].load()
+    return globals()[name]
 
 
 def __dir__() -> list[str]:

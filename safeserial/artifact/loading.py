@@ -25,6 +25,7 @@ from safeserial.errors import (
     KeyringError,
     LimitExceededError,
     NotAnArtifactError,
+    PolicyError,
 )
 from safeserial.files import BytesSource, Source, StrPath, open_regular
 from safeserial.keyring import Keyring
@@ -66,7 +67,8 @@ def load(
     Returns
     -------
     object
-        The model.  Its arrays are writable and belong to it alone.
+        The model.  Its arrays are writable and belong to it alone.  Of an ONNX payload, an
+        ``onnxruntime.InferenceSession``.
 
     Raises
     ------
@@ -146,22 +148,23 @@ def verify(
 def load_unsigned(
     path: StrPath, *, policy: Policy | None = None, trusted: Iterable[str] = ()
 ) -> Any:
-    """Load a legacy ``.pkl`` or ``.joblib`` file through the opcode verifier and the allowlist.
+    """Load a file that nobody signed: pickle, joblib, skops or ONNX, through the allowlist.
 
     Nothing says who made the file: what is checked is only that loading it does what loading a
-    model does.
+    model does.  What it is, its bytes say; its name counts for nothing.
 
     Parameters
     ----------
     path : str or path-like
-        A pickle of protocol 0 to 5, or what ``joblib.dump`` writes, compressed or not.
+        A pickle of protocol 0 to 5, what ``joblib.dump`` writes, compressed or not, a skops file or
+        an ONNX model.
     policy, trusted
         As in :func:`load`.
 
     Returns
     -------
     object
-        The model.
+        The model; an ``onnxruntime.InferenceSession`` for ONNX.
 
     Raises
     ------
@@ -172,8 +175,22 @@ def load_unsigned(
     """
     chosen = _policy(policy, trusted)
     with open_regular(path) as source:
-        payload = read_legacy(source, chosen)
+        payload = read_unsigned(source, chosen)
+    accepted = {"pickle", "joblib"} if payload.format == "joblib" else {payload.format}
+    if accepted.isdisjoint(chosen.formats):
+        raise PolicyError(
+            f"the policy does not accept {payload.format} files",
+            hint=f"it accepts: {', '.join(chosen.formats)}",
+        )
     return build(payload, chosen)
+
+
+def read_unsigned(source: Source, policy: Policy) -> Payload:
+    """Read an unsigned file of any format into private memory; otherwise as `read_legacy`."""
+    _check_size(source, policy)
+    memory = _reserve(source.size)
+    source.read_into(memory)
+    return sniffing.foreign_payload(memory) or sniffing.legacy_payload(memory)
 
 
 def read_legacy(source: Source, policy: Policy) -> Payload:
@@ -293,7 +310,8 @@ def _decode(verified: Verified, policy: Policy) -> Any:
     described, payload = verified.manifest, verified.payload
     if payload is None:
         raise NotAnArtifactError("the payload was not kept")
-    environment.check(described.environment, policy.environment, stacklevel=4)
+    if described.format != "onnx":  # which is read by none of the libraries that wrote it
+        environment.check(described.environment, policy.environment, stacklevel=4)
     return build(payload, policy)
 
 
@@ -318,15 +336,17 @@ def build(payload: Payload, policy: Policy) -> Any:
         If its content is damaged or not permitted, or an object's state is not one that compiled
         code can be given.
     """
-    from safeserial import codecs
+    from safeserial import codecs, foreign
     from safeserial.validators import validate
     from safeserial.verifier import admit
 
-    admitted = admit(payload, policy)
+    is_foreign = payload.format in foreign.FOREIGN
+    admitted = foreign.admit(payload, policy) if is_foreign else admit(payload, policy)
     boosters = boosters_of(payload, policy)
     try:
-        model = codecs.get(payload.format).decode(admitted, boosters)
-        validate(model)
+        model = codecs.get(payload.format, signed=payload.signed).decode(admitted, boosters)
+        if payload.format != "onnx":  # an inference session is no object of the model's
+            validate(model)
     except (EnvironmentMismatchError, InvalidStateError) as error:
         from safeserial.codecs.unpickling import sklearn_version
 

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Final
 
 import msgspec
 
-from safeserial import codecs, container, envelope, environment, manifest, strictjson
+from safeserial import codecs, container, envelope, environment, foreign, manifest, strictjson
 from safeserial.artifact.boundary import keeps_nothing
 from safeserial.artifact.facts import describe
 from safeserial.codecs import Compression, Encoded
@@ -24,9 +24,10 @@ from safeserial.digests import ALGORITHMS, HEX_LENGTH
 from safeserial.envelope import Envelope, Signature
 from safeserial.errors import KeyringError, PolicyError, SafeSerialError, UnsupportedModelError
 from safeserial.files import StrPath, atomic_write
+from safeserial.foreign import FOREIGN
 from safeserial.keyring import KeyEntry, Keyring
 from safeserial.keys import PURPOSE_ARTIFACT
-from safeserial.manifest import Manifest, Member
+from safeserial.manifest import Manifest, Member, ModelFacts
 from safeserial.payload import Payload
 from safeserial.policy import Policy
 from safeserial.signing import signer
@@ -36,6 +37,7 @@ from safeserial.verifier import survey
 Progress = Callable[[int, int], None]
 MAX_WORD: Final = 200
 _UNSIGNED: Final = bytes(envelope.RESERVED_BYTES)
+_ONNX: Final = ModelFacts(class_name="onnx.ModelProto")
 
 
 @keeps_nothing
@@ -46,7 +48,7 @@ def dump(
     keyring: Keyring | None = None,
     format: str = "pickle",
     compression: Compression = None,
-    digest: str = "blake3",
+    digest: str | None = None,
     name: str | None = None,
     version: str | None = None,
     metadata: Mapping[str, Any] | None = None,
@@ -62,13 +64,15 @@ def dump(
         Where the artifact shall stand; an old one there is replaced in one step.
     keyring : Keyring, optional
         Its active key signs.  Default: the ring that the environment names.
-    format : {"pickle", "joblib"}, default="pickle"
-        Codec of the payload.
+    format : {"pickle", "joblib", "skops", "onnx"}, default="pickle"
+        Codec of the payload.  For ``onnx`` the model is an ONNX model or its bytes: estimators are
+        converted by ``to_onnx``.
     compression : str, (str, int) or None, default=None
         ``zlib``, ``gzip``, ``bz2``, ``lzma``, ``xz``, ``lz4`` or ``zstd``, with or without a level
         from 0 to 9.
-    digest : {"blake3", "sha256"}, default="blake3"
-        Digest of the payload's members.
+    digest : {"blake3", "sha256"}, optional
+        Digest of the payload's members.  Default: ``sha256`` for skops and ONNX, which are read in
+        other languages, ``blake3`` for the others.
     name, version : str, optional
         The publisher's own, signed with the rest.
     metadata : mapping, optional
@@ -100,7 +104,8 @@ def dump(
     >>> ss.load("model.safeserial", keyring=ring)
     {'weights': [1, 2]}
     """
-    order = _Order(format, compression, digest, name, version, metadata)
+    chosen = _digest(format) if digest is None else digest
+    order = _Order(format, compression, chosen, name, version, metadata)
     draft = _draft(model, keyring, order)
     with atomic_write(path) as stream:
         return _write(stream, draft, progress)
@@ -113,17 +118,67 @@ def dumps(
     keyring: Keyring | None = None,
     format: str = "pickle",
     compression: Compression = None,
-    digest: str = "blake3",
+    digest: str | None = None,
     name: str | None = None,
     version: str | None = None,
     metadata: Mapping[str, Any] | None = None,
 ) -> bytes:
     """Return a model as the bytes of a signed artifact; parameters and errors as :func:`dump`."""
-    order = _Order(format, compression, digest, name, version, metadata)
+    chosen = _digest(format) if digest is None else digest
+    order = _Order(format, compression, chosen, name, version, metadata)
     draft = _draft(model, keyring, order)
     stream = io.BytesIO()
     _write(stream, draft, None)
     return stream.getvalue()
+
+
+@keeps_nothing
+def dump_converted(
+    data: bytes,
+    path: StrPath,
+    *,
+    format: str,
+    model: Any,
+    keyring: Keyring | None = None,
+    name: str | None = None,
+    version: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> Manifest:
+    """Save what a converter has written as a signed artifact.
+
+    Parameters
+    ----------
+    data : bytes
+        A whole skops or ONNX file.
+    path : str or path-like
+        Where the artifact shall stand; an old one there is replaced in one step.
+    format : {"skops", "onnx"}
+        What `data` is; it is examined as it will be when it is loaded.
+    model : object
+        What it was made of: the manifest says its class, features and classes.
+    keyring, name, version, metadata
+        As in :func:`dump`.
+
+    Returns
+    -------
+    Manifest
+        What was signed.
+
+    Raises
+    ------
+    KeyringError, PolicyError, UnsupportedModelError, WriteFailedError
+        As :func:`dump`.
+    """
+    if format not in FOREIGN:
+        raise PolicyError(f"a converted model is of format {' or '.join(FOREIGN)}")
+    order = _Order(format, None, _digest(format), name, version, metadata)
+    draft = _draft(data, keyring, order, describe(model))
+    with atomic_write(path) as stream:
+        return _write(stream, draft, None)
+
+
+def _digest(format_name: str) -> str:
+    return "sha256" if format_name in FOREIGN else "blake3"
 
 
 @dataclass(frozen=True)
@@ -148,7 +203,9 @@ class _Draft:
     digest: str
 
 
-def _draft(model: Any, keyring: Keyring | None, order: _Order) -> _Draft:
+def _draft(
+    model: Any, keyring: Keyring | None, order: _Order, facts: ModelFacts | None = None
+) -> _Draft:
     """Refuse what can be refused before a byte is written, and encode the model."""
     ring = Keyring.from_env() if keyring is None else keyring
     if not isinstance(ring, Keyring):
@@ -159,7 +216,9 @@ def _draft(model: Any, keyring: Keyring | None, order: _Order) -> _Draft:
     signing = ring.active
     signing.require_valid(manifest.moment(created))
     try:
-        encoded = codec.encode(model, order.compression)
+        encoded = (
+            _converted(model, order.format) if facts else codec.encode(model, order.compression)
+        )
     except SafeSerialError:
         raise
     except Exception as error:  # pickling runs the model's own code, which may raise anything
@@ -179,7 +238,7 @@ def _draft(model: Any, keyring: Keyring | None, order: _Order) -> _Draft:
         options=dict(encoded.options),
         members=members,
         environment=environment.capture(one.partition(":")[0] for one in names),
-        model=describe(model),
+        model=facts or (_ONNX if order.format == "onnx" else describe(model)),
         globals=names,
         created=created,
         metadata=_plain(order.metadata),
@@ -187,6 +246,10 @@ def _draft(model: Any, keyring: Keyring | None, order: _Order) -> _Draft:
         version=order.version,
     )
     return _Draft(signing, encoded, described, order.digest)
+
+
+def _converted(data: bytes, format_name: str) -> Encoded:
+    return Encoded({}, {FOREIGN[format_name]: (memoryview(data),)})
 
 
 def _check(order: _Order) -> None:
@@ -218,7 +281,8 @@ def _globals(format_name: str, encoded: Encoded) -> tuple[str, ...]:
     """List the globals of a payload, refusing one that no policy could load."""
     members = {path: _contiguous(pieces) for path, pieces in encoded.members.items()}
     payload = Payload(format_name, encoded.options, members, signed=True)
-    found = survey(payload, Policy.default())
+    look = foreign.survey if format_name in FOREIGN else survey
+    found = look(payload, Policy.default())
     if found.problem is not None:
         raise UnsupportedModelError(
             f"the model would be saved in a form that cannot be loaded: {found.problem}",

@@ -95,6 +95,7 @@ class Application(LazyGroup):
         "inspect": "safeserial.cli.inspecting:inspect",
         "policy": "safeserial.cli.policies:policy",
         "guard": "safeserial.cli.guarding:guard",
+        "convert": "safeserial.cli.converting:convert",
     },
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )

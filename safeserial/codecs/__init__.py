@@ -12,8 +12,15 @@ from safeserial.codecs.protocol import Encoded as Encoded
 from safeserial.errors import UnsupportedVersionError
 
 
-def get(name: str) -> Codec:
+def get(name: str, *, signed: bool = False) -> Codec:
     """Return the codec of a payload format.
+
+    Parameters
+    ----------
+    name : str
+        Of the format.
+    signed : bool, default=False
+        Whether a signature vouches for what is decoded.
 
     Raises
     ------
@@ -28,6 +35,15 @@ def get(name: str) -> Codec:
         from safeserial.codecs.joblib_codec import JoblibCodec
 
         return JoblibCodec()
+    if name == "skops":
+        from safeserial.codecs.skops_codec import SkopsCodec
+
+        return SkopsCodec()
+    if name == "onnx":
+        from safeserial.codecs.onnx_codec import OnnxCodec
+
+        return OnnxCodec(signed=signed)
     raise UnsupportedVersionError(
-        f"no codec for the format {name[:40]!r}", hint="this version has: pickle, joblib"
+        f"no codec for the format {name[:40]!r}",
+        hint="this version has: pickle, joblib, skops, onnx",
     )

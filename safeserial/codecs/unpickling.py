@@ -83,10 +83,10 @@ class RestrictedUnpickler(pickle.Unpickler):
         today = successors.successor(resolved)
         if today is not None:
             return today
-        return self._boosters.stand_in(_inert(find_object(resolved)))
+        return self._boosters.stand_in(inert(find_object(resolved)))
 
 
-def _inert(found: Any) -> Any:
+def inert(found: Any) -> Any:
     """Return what may be given a state in the place of a class whose own __setstate__ must not run.
 
     By the class's own name: whoever trusts it under another must not get its ``__setstate__``.
@@ -148,8 +148,21 @@ def load(unpickler: RestrictedUnpickler) -> Any:
     LimitExceededError
         If memory runs out.
     """
+    return named(unpickler.load)
+
+
+def named(build: Callable[[], Any]) -> Any:
+    """Call what builds a model and give every failure one of the project's names, as `load` does.
+
+    Raises
+    ------
+    InvalidStateError
+        If a class refuses the state that the file has for it.
+    LimitExceededError
+        If memory runs out.
+    """
     try:
-        return unpickler.load()
+        return build()
     except (SafeSerialError, Warning):  # a warning is raised only where the caller asked for that
         raise
     except MemoryError:

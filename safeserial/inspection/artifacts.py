@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from safeserial import foreign
 from safeserial import manifest as manifests
 from safeserial.artifact import loading, trust
 from safeserial.digests import sha256_hex
@@ -60,7 +61,8 @@ def read(
     try:
         members = loading.read_payload(source, front, described, progress, keep=True)
         payload = Payload(described.format, described.options, members, signed=False)
-        found = survey(payload, policy)
+        look = foreign.survey if payload.format in foreign.FOREIGN else survey
+        found = look(payload, policy)
         problem = refused or found.problem
     except (FormatError, VerificationError) as error:
         problem = refused or error

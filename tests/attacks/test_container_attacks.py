@@ -119,7 +119,9 @@ def test_03_the_payload_cannot_be_relabelled(parts, label):
 @pytest.mark.parametrize("label", ["skops", "onnx", "dill", ""])
 def test_03_a_signed_label_that_is_not_read_here_is_refused_too(parts, label):
     error = refusal(lambda: world.loads(parts.changed(format=label).signed()))
-    assert isinstance(error, errors.PolicyError | errors.UnsupportedVersionError)
+    # A format that is read here has other members than a pickle.
+    expected = errors.CorruptArtifactError if label in {"skops", "onnx"} else errors.PolicyError
+    assert isinstance(error, expected)
     swapped = parts.changed(format="joblib").signed()
     assert isinstance(refusal(lambda: world.loads(swapped)), errors.CorruptArtifactError)
 
