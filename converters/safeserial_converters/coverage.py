@@ -42,18 +42,22 @@ def main(arguments: Sequence[str]) -> int:
         jobs += [("pipeline", case.name) for case in pipeline_cases(options.pipelines)]
     jobs = [job for job in jobs if not wanted or job[1] in wanted]
     jobs = [job for job in jobs if options.kind in {None, job[0]}]
-    rows = []
+    rows: list[dict[str, Any]] = []
+    found = {"versions": coverage_page.versions(), "rows": rows}
     with ThreadPoolExecutor(options.jobs) as pool:
         for row in pool.map(lambda job: _bounded(job[0], job[1], options), jobs):
             print(coverage_page.line(row), flush=True)  # noqa: T201 - a command
             rows.append(row)
-    found = {"versions": coverage_page.versions(), "rows": rows}
+            _write(found, options)  # what was found so far stays if somebody ends it
     print(coverage_page.summary(rows))  # noqa: T201 - a command
+    return int(any(row["verdict"][dtype] == "wrong" for row in rows for dtype in row["verdict"]))
+
+
+def _write(found: dict[str, Any], options: argparse.Namespace) -> None:
     if options.output:
         options.output.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", "utf-8")
     if options.page:
         options.page.write_text(coverage_page.markdown(found), "utf-8")
-    return int(any(row["verdict"][dtype] == "wrong" for row in rows for dtype in row["verdict"]))
 
 
 def _parser() -> argparse.ArgumentParser:

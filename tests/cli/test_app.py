@@ -17,7 +17,7 @@ from safeserial import __version__, errors
 from safeserial.cli import app as module
 from safeserial.cli import outcome
 
-COMMANDS = ["demo", "keys", "pack", "unpack", "verify", "inspect", "policy", "guard"]
+COMMANDS = ["demo", "keys", "pack", "unpack", "verify", "inspect", "policy", "guard", "convert"]
 HEAVY = ["numpy", "scipy", "sklearn", "joblib", "pandas", "rich", "pickle"]
 
 
