@@ -14,7 +14,7 @@ BIN    := $(VENV)/bin
 PY     := $(BIN)/python
 PIP    := $(PY) -m pip install --quiet --disable-pip-version-check
 # One thread a worker: the libraries would otherwise fight for the cores that the workers share.
-PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -q -n $(JOBS) --dist loadgroup
+PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -q -n $(JOBS)
 
 # A stamp says what has been installed, so that nothing is installed twice.
 MADE  := $(VENV)/.stamp-made

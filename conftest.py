@@ -66,9 +66,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = [item for item in items if not isinstance(item, SybilItem)] + examples
 
 
+# What these write or measure for all of their tests takes a minute.
+ONE_WORKER = {"tests/attacks/test_corpus.py", "tests/benchmarks/test_benchmarks.py"}
+
+
 @pytest.hookimpl(optionalhook=True)  # pytest-xdist need not be there
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Deal out tests one by one, but the examples of a document all to one worker."""
+    """Deal out tests one by one, but those that share what is costly or in order to one worker."""
     if config.getoption("dist") != "load":
         return None
     from xdist.scheduler import LoadScopeScheduling
@@ -76,6 +80,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             document, _, example = nodeid.partition("::")
-            return document if example.startswith("line:") else nodeid
+            together = example.startswith("line:") or document in ONE_WORKER
+            return document if together else nodeid
 
     return Scheduling(config, log)

@@ -21,10 +21,7 @@ from tests.attacks import corpus
 from tests.attacks.corpus import Case
 from tests.validators.altered import ATTACKS
 
-pytestmark = [
-    pytest.mark.skipif(not hasattr(os, "fork"), reason="models are written in forks"),
-    pytest.mark.xdist_group("corpus"),  # written and opened once, by one worker
-]
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="models are written in forks")
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 3.0  # a second is what they may take on a quiet machine

@@ -22,9 +22,6 @@ LOADS = {"pickle.load", "joblib.load", "safeserial.load (pickle)", "safeserial.l
 TRIPWIRE = 50  # a tiny model is all overhead; this is for what no machine's noise explains
 
 
-pytestmark = pytest.mark.xdist_group("benchmarks")  # measured once, by one worker
-
-
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory):
     """What a quick run of two models and the process starts writes."""
