@@ -157,6 +157,7 @@ def _special() -> dict[str, tuple[dict[str, Any], Sequence[Data] | None]]:
         "MultiLabelBinarizer": ({}, strings),
         "SparseCoder": ({"dictionary": atoms}, numbers),
         "KernelCenterer": ({}, gram),
+        "SelfTrainingClassifier": ({"estimator": LogisticRegression()}, None),
         "FrozenEstimator": ({"estimator": fitted}, [Data("multiclass", x, target, held)]),
         "ColumnTransformer": (
             {
@@ -184,6 +185,7 @@ def _special() -> dict[str, tuple[dict[str, Any], Sequence[Data] | None]]:
         "RadiusNeighborsRegressor": ({"radius": 25.0}, None),
         "GaussianRandomProjection": ({"n_components": 3, "random_state": 0}, None),
         "SparseRandomProjection": ({"n_components": 3, "random_state": 0}, None),
+        "PLSSVD": ({"n_components": 1}, None),
         "RadiusNeighborsTransformer": ({"radius": 5.0}, None),
     }
 

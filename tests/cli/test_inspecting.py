@@ -357,7 +357,8 @@ def test_interrupted_keeps_what_is_done(folder):
     top = Path("many")
     top.mkdir()
     (top / "1.pkl").write_bytes(HOSTILE)
-    (top / "2.pkl").write_bytes(b"\x80\x04](" + b"K\x01" * 60_000_000 + b"e.")
+    lists = b"](" + b"K\x01" * 500_000 + b"e0"
+    (top / "2.pkl").write_bytes(b"\x80\x04" + lists * 100 + b"N.")
     command = [sys.executable, "-m", "safeserial", "inspect", "many", "--json"]
     command += ["--sarif", "r.sarif", "--html", "r.html", "--workers", "1"]
     with subprocess.Popen(

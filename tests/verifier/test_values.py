@@ -11,6 +11,7 @@ from typing import Any
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.feature_extraction.text import CountVectorizer
 
@@ -120,3 +121,12 @@ def test_arrays_of_objects_may_stand_in_each_other_up_to_a_point():
     found = refusal(arrays_in_arrays(600))
     assert isinstance(found, SafeSerialError)
     assert "too deeply" in str(found)
+
+
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+def test_a_dtype_that_was_asked_before(protocol):
+    """pandas keeps answers in the dtype, and writes them with it."""
+    values = pd.array([1, None], dtype="Int64")
+    assert values.dtype.numpy_dtype == np.dtype("i8")
+    assert "_cache" in vars(values.dtype)
+    assert round_trip(pickle.dumps(values, protocol)).equals(values)

@@ -33,7 +33,9 @@ def convert_label_propagation(model: Any, inputs: Inputs, graph: Graph) -> dict[
             raw = ops.total(ops.gather(graph.constant(spread, graph.real), near), 1)
         else:
             gamma = 1.0 / train.shape[1] if model.gamma is None else float(model.gamma)
-            raw = ops.exp(_squares(x, train) * -gamma) @ graph.constant(spread, graph.real)
+            # Far rows have weights below the least normal number, which ONNX Runtime's Exp makes 0.
+            half = ops.exp(_squares(x, train) * (-gamma / 2.0))
+            raw = (half * half) @ graph.constant(spread, graph.real)
         return raw / ops.total(raw, 1, keep=True)
 
     return {"predict_proba": proba, "predict": lambda: ops.best_label(model.classes_, proba())}
