@@ -15,6 +15,7 @@ import json
 import multiprocessing
 import os
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Iterator, Sequence
@@ -28,6 +29,7 @@ from safeserial_converters.coverage_cases import Case, estimator_cases, fitted
 from safeserial_converters.trials import Data, Outcome, datasets, try_model
 
 DTYPES: Final = ("float32", "float64")
+_starting = threading.Lock()
 PIPELINES: Final = Path("tests/converters/pipelines.py")
 
 
@@ -89,8 +91,14 @@ def _bounded(kind: str, name: str, options: argparse.Namespace) -> dict[str, Any
     started = time.monotonic()
     context = _context()
     here, there = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(there, kind, name, str(options.pipelines)))
-    process.start()
+    work = {"target": _work, "args": (there, kind, name, str(options.pipelines))}
+    process = context.Process(**work)
+    with _starting:  # the server of processes is asked by one thread at a time
+        try:
+            process.start()
+        except (EOFError, OSError):  # it has gone: the next call starts another
+            process = context.Process(**work)
+            process.start()
     there.close()
     try:
         outcomes = here.recv() if here.poll(options.limit) else _lost("no result in time")

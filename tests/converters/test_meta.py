@@ -53,7 +53,7 @@ LABELS = ("multilabel",)
         lambda: OneVsOneClassifier(Perceptron()),
         lambda: OutputCodeClassifier(LR(), random_state=0),
         lambda: OutputCodeClassifier(Perceptron(), code_size=4, random_state=0),
-        lambda: LabelPropagation(),
+        LabelPropagation,
         lambda: LabelSpreading(gamma=0.5),
     ],
 )
