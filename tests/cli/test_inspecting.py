@@ -362,7 +362,12 @@ def test_interrupted_keeps_what_is_done(folder):
     command = [sys.executable, "-m", "safeserial", "inspect", "many", "--json"]
     command += ["--sarif", "r.sarif", "--html", "r.html", "--workers", "1"]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        # A runner in the background may ignore the signal, and what it starts inherits that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     ) as process:
         seen = b""
         while b'"verdict"' not in seen:
