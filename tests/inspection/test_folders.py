@@ -100,7 +100,7 @@ def test_the_policy_reaches_the_workers(folder):
 
 
 def workers():
-    """Return what inspection has started; other tests of this process have children of their own."""
+    """Return what inspection has started; other tests have children of their own here."""
     return [one for one in multiprocessing.active_children() if one.name == "safeserial-inspect"]
 
 
