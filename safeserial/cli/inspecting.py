@@ -146,6 +146,8 @@ def _write(
     code_of: Callable[[Report], int],
 ) -> tuple[int | None, bool]:
     """Hand the reports to the writers; ^C ends it, and what is done is kept."""
+    from safeserial.inspection.crew import interrupts_held
+
     codes: set[int] = set()
     complete = True
     try:
@@ -153,8 +155,9 @@ def _write(
             codes.add(code_of(report))
             if meter is not None:
                 meter.hide()
-            for writer in writers:
-                writer.add(report)
+            with interrupts_held():  # no report is left half written
+                for writer in writers:
+                    writer.add(report)
     except KeyboardInterrupt:
         complete = False
     if meter is not None:

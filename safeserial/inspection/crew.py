@@ -129,7 +129,7 @@ class _Worker:
         self._process = context.Process(
             target=_serve, args=(theirs, policy, memory), name="safeserial-inspect", daemon=True
         )
-        with _interrupts_held():
+        with interrupts_held():
             self._process.start()
         theirs.close()
 
@@ -205,8 +205,8 @@ def _machine_memory() -> int:
 
 
 @contextlib.contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Start children deaf to ^C, so that none prints a traceback while it is being born."""
+def interrupts_held() -> Iterator[None]:
+    """Let ^C wait: a child is born whole, and a report is written whole."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
