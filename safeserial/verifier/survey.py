@@ -141,8 +141,8 @@ def admit(payload: Payload, policy: Policy) -> Admitted:
 
 def _admit(payload: Payload, policy: Policy, source: _Source, *, traced: bool) -> Admitted:
     context = _context(payload, policy, source, traced=traced)
-    machine = _machine(source, context)
     try:
+        machine = _machine(source, context)
         _finish(machine)
     except ForbiddenOperationError:
         if context.untrusted:
@@ -224,7 +224,7 @@ def _machine(source: _Source, context: Context) -> Machine:
         context,
         _STEPS,
         buffers=source.parts.buffers,
-        objects=part_values(source.parts),
+        objects=part_values(source.parts, context, _STEPS),
     )
 
 
