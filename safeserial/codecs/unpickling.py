@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from safeserial.codecs import distributions, spatial, successors
+from safeserial.codecs import arrow, distributions, spatial, successors
 from safeserial.codecs.boosters import Boosters
 from safeserial.errors import (
     EnvironmentMismatchError,
@@ -85,7 +85,7 @@ def finder(
         Given module and qualified name as the stream spells them.  Raises ForbiddenOperationError
         for a name that was not admitted: verifier and codec disagree, which must not happen.
     """
-    replaced = {**distributions.STAND_INS, **(stand_ins or {})}
+    replaced = {**distributions.STAND_INS, **arrow.STAND_INS, **(stand_ins or {})}
     held = Boosters(forbidden=True) if boosters is None else boosters
 
     def find(module: str, qualname: str) -> Any:
@@ -115,6 +115,8 @@ def inert(found: Any) -> Any:
         return distributions.stand_in(found)
     if spatial.is_tree(found):
         return spatial.stand_in()
+    if arrow.is_strings(found):
+        return arrow.stand_in(found)
     return successors.spline(found) if successors.is_spline(found) else found
 
 
