@@ -116,7 +116,7 @@ def stand_in(kind: type) -> type:
     def take(self: Any, state: object) -> None:
         named = state if type(state) is dict else {}
         columns = [named[key] for key in _DATA if key in named]
-        dtype = named.get("_dtype")
+        dtype: Any = named.get("_dtype")
         if len(columns) != 1 or not isinstance(columns[0], pa.Array | pa.ChunkedArray):
             raise InvalidStateError("an array of strings has one column of Arrow's")
         if type(dtype) is not pd.StringDtype or dtype.storage == "python":

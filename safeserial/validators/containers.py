@@ -61,4 +61,4 @@ def refuse_unbuilt(placeholder: Any) -> None:
     InvalidStateError
         Always.
     """
-    raise InvalidStateError(f"a {type(placeholder).__base__.__name__} was given no state")
+    raise InvalidStateError(f"a {type(placeholder).__mro__[1].__name__} was given no state")
