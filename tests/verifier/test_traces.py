@@ -570,13 +570,11 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.xfail(strict=False, reason="a trace takes for shared what may still change")
 @pytest.mark.parametrize("stream", HOSTILE, ids=lambda one: one.__name__)
 def test_streams_written_against_traces_are_judged_the_same(stream):
     same("joblib", {"payload/model.joblib": stream()})
 
 
-@pytest.mark.xfail(strict=False, reason="a trace counts list items that the machine does not")
 def test_items_of_lists_are_counted_as_they_are_opcode_by_opcode():
     one = Written()
     for number in range(20):
@@ -584,7 +582,6 @@ def test_items_of_lists_are_counted_as_they_are_opcode_by_opcode():
     same("joblib", {"payload/model.joblib": one.end()}, POLICY.with_limits(inflation=1000))
 
 
-@pytest.mark.xfail(strict=False, reason="SETITEM is traced as if it were SETITEMS")
 def test_long_keys_are_charged_as_they_are_opcode_by_opcode():
     one = Written()
     key = one(b"X\xff\0\0\0", b"y" * 255).keep()

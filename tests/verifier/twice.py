@@ -9,7 +9,6 @@ from typing import Any
 from safeserial.errors import SafeSerialError
 from safeserial.payload import Payload
 from safeserial.policy import Policy
-from safeserial.verifier.values import Untraced
 
 POLICY = Policy.default()
 
@@ -19,14 +18,6 @@ def _survey() -> Any:
     import safeserial.verifier  # noqa: F401 - so that it is there
 
     return sys.modules["safeserial.verifier.survey"]
-
-
-def _either(verify: Any, given: Payload, policy: Policy, source: Any, traced: bool) -> Any:
-    """Verify in one of the two ways; what traces cannot answer is verified without."""
-    try:
-        return verify(given, policy, source, traced=traced)
-    except Untraced:
-        return verify(given, policy, source, traced=False)
 
 
 def judge(format: str, members: dict[str, bytes], *, traced: bool, policy: Policy = POLICY) -> Any:
@@ -39,15 +30,15 @@ def judge(format: str, members: dict[str, bytes], *, traced: bool, policy: Polic
         return (type(error), str(error)), None
     found: Any
     try:
-        admitted = _either(_survey()._admit, given, policy, source, traced)
+        admitted = _survey()._admit(given, policy, source, traced=traced)
         arrays = [(bytes(a.data), a.dtype, a.shape, a.order) for a in admitted.arrays]
         found = (bytes(admitted.stream), dict(admitted.names), arrays)
     except SafeSerialError as error:
         place = getattr(error, "offset", None)
         found = (type(error), str(error), error.hint, place)
-    report = _either(_survey()._survey, given, policy, source, traced)
+    report = _survey()._survey(given, policy, source, traced=traced)
     told = [(g.written, g.resolved, g.roles, g.offset, g.allowed) for g in report.globals]
-    return found, told, report.calls, report.untrusted, str(report.problem), report.arrays
+    return found, told, report.calls, report.untrusted, str(report.problem), report.arrays, report.opcodes
 
 
 def same(format: str, members: dict[str, bytes], policy: Policy = POLICY) -> Any:
