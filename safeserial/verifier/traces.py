@@ -25,7 +25,6 @@ from safeserial.verifier.admitted import DType, InlineArray
 from safeserial.verifier.machine import Machine
 from safeserial.verifier.opcodes import ATOM_SIZES, CODES
 from safeserial.verifier.values import (
-    SPENT,
     ArrayValue,
     DTypeValue,
     Instance,
@@ -115,10 +114,11 @@ class Trace:
         Bytes to be held to a shape.
     made : Instance
         The object it was learnt from.
-    memo : tuple of int
-        Which of the object's memo entries are the object itself.
-    entries : int
-        How many memo entries it has in all.
+    memo : list of Value
+        The object's memo entries: constants that all objects share, by the offset of the one that
+        was learnt from, and for all else that it is not kept.
+    itself : tuple of int
+        Which of them are the object.
     marks, height : int
         How many marks are open, and how many values on the stack, at most.
     opcodes, size : int
@@ -129,8 +129,8 @@ class Trace:
     fixed: list[int]
     sized: tuple[Sized, ...]
     made: Instance
-    memo: tuple[int, ...]
-    entries: int
+    memo: list[Value]
+    itself: tuple[int, ...]
     marks: int
     height: int
     opcodes: int
@@ -178,8 +178,8 @@ class Trace:
         made = Instance(self.made.kind, self.made.depth, self.made.weight)
         made.built = True
         base = len(machine.memo)
-        machine.memo += [SPENT] * self.entries
-        for entry in self.memo:
+        machine.memo += self.memo
+        for entry in self.itself:
             machine.memo[base + entry] = made
         machine.stack.append(made)
         machine.position = end - 1

@@ -32,8 +32,8 @@ from safeserial.verifier.writing import ALIKE, STEPS, TEXTS, Opcode, Untraceable
 # Objects of more opcodes are their own justification; of fewer, not worth it.
 _MOST, _LEAST = 2000, 12
 _MOST_LESSONS: Final = 16
-# One object teaches nothing, and the first writes the names that the others refer to.
-_FROM: Final = 2
+# A lesson costs as much as some objects: it must be likely that there are many.
+FROM = 8
 # Objects stand in objects: all that is read again is held to some times what was read at all.
 _AGAIN, _AGAIN_FROM = 4, 2**16
 _FRAME, _BINPERSID = CODES["FRAME"], CODES["BINPERSID"]
@@ -60,8 +60,10 @@ class _Object:
 class Lessons:
     """What is known of how objects of one class are written, before and beside their trace."""
 
+    due: int
     seen: int = 0
     lessons: int = 0
+    wait: int = 1
     last: _Object | None = None
     holes: set[int] = field(default_factory=set)
 
@@ -83,9 +85,9 @@ def learn(machine: Machine, kind: Kind, end: int) -> None:
         return
     lessons = kind.lessons
     if lessons is None:
-        lessons = kind.lessons = Lessons()
+        lessons = kind.lessons = Lessons(FROM)
     lessons.seen += 1
-    if lessons.seen < _FROM or lessons.lessons >= _MOST_LESSONS:
+    if lessons.seen < lessons.due or lessons.lessons >= _MOST_LESSONS:
         return
     made, start, base = begun
     machine.reread += end - start
@@ -95,12 +97,15 @@ def learn(machine: Machine, kind: Kind, end: int) -> None:
     last, lessons.last = lessons.last, None
     try:
         opcodes = _opcodes(machine, start, end)
-        lessons.last = found = _Object(opcodes, base)
+        found = _Object(opcodes, base)
         if last is not None:
             forms = _compare(machine, last, found, lessons.holes)
             kind.trace = Writer(machine, made, base, list(zip(opcodes, forms, strict=True))).write()
+            # What has missed was learnt from: the next one may wait a little longer.
+            lessons.due, lessons.wait = lessons.seen + lessons.wait, 2 * lessons.wait
+        lessons.last = found
     except (Untraceable, RuleBroken, LookupError, ValueError, OverflowError, struct.error):
-        pass
+        lessons.due = 2 * lessons.seen
 
 
 def _opcodes(machine: Machine, start: int, end: int) -> list[Opcode]:

@@ -37,6 +37,7 @@ from safeserial.verifier.traces import (
 )
 from safeserial.verifier.use import WRAPPERS
 from safeserial.verifier.values import (
+    SPENT,
     ArrayValue,
     DictValue,
     DTypeValue,
@@ -191,8 +192,11 @@ class Writer:
             fixed=self.fixed,
             sized=tuple(sized),
             made=self.made,
-            memo=tuple(at for at, node in enumerate(self.memo) if node is self.first),
-            entries=len(self.memo),
+            memo=[
+                node.value if node.sort == _FIXED and type(node.value) is int else SPENT
+                for node in self.memo
+            ],
+            itself=tuple(at for at, node in enumerate(self.memo) if node is self.first),
             marks=self.marks,
             height=self.height,
             opcodes=sum(one.code != Opcode.INLINE for one, _ in self.opcodes),

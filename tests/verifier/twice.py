@@ -9,6 +9,7 @@ from typing import Any
 from safeserial.errors import SafeSerialError
 from safeserial.payload import Payload
 from safeserial.policy import Policy
+from safeserial.verifier import tracing
 
 POLICY = Policy.default()
 
@@ -20,6 +21,15 @@ def _survey() -> Any:
     return sys.modules["safeserial.verifier.survey"]
 
 
+def machine_of(format: str, members: dict[str, bytes], policy: Policy = POLICY) -> Any:
+    """Return a machine that is about to verify a payload opcode by opcode."""
+    views = {name: memoryview(bytearray(data)) for name, data in members.items()}
+    given = Payload(format, {}, views, signed=False)
+    source = _survey()._open(given, policy.limits)
+    context = _survey()._context(given, policy, source, traced=False)
+    return _survey()._machine(source, context)
+
+
 def judge(format: str, members: dict[str, bytes], *, traced: bool, policy: Policy = POLICY) -> Any:
     """Return all that the verifier says of a payload."""
     views = {name: memoryview(bytearray(data)) for name, data in members.items()}
@@ -28,6 +38,15 @@ def judge(format: str, members: dict[str, bytes], *, traced: bool, policy: Polic
         source = _survey()._open(given, policy.limits)
     except SafeSerialError as error:
         return (type(error), str(error)), None
+    # Streams of tests are short: traces are learnt from the second object on.
+    tracing.FROM, late = 2, tracing.FROM
+    try:
+        return _judge(given, policy, source, traced)
+    finally:
+        tracing.FROM = late
+
+
+def _judge(given: Payload, policy: Policy, source: Any, traced: bool) -> Any:
     found: Any
     try:
         admitted = _survey()._admit(given, policy, source, traced=traced)
@@ -38,7 +57,8 @@ def judge(format: str, members: dict[str, bytes], *, traced: bool, policy: Polic
         found = (type(error), str(error), error.hint, place)
     report = _survey()._survey(given, policy, source, traced=traced)
     told = [(g.written, g.resolved, g.roles, g.offset, g.allowed) for g in report.globals]
-    return found, told, report.calls, report.untrusted, str(report.problem), report.arrays, report.opcodes
+    seen = report.calls, report.untrusted, str(report.problem), report.arrays, report.opcodes
+    return found, told, *seen
 
 
 def same(format: str, members: dict[str, bytes], policy: Policy = POLICY) -> Any:
