@@ -12,7 +12,9 @@ import struct
 from dataclasses import dataclass, field
 from typing import Final
 
+from safeserial.verifier.judging import STEPS
 from safeserial.verifier.machine import Machine
+from safeserial.verifier.nodes import ALIKE, TEXTS, Opcode, Untraceable
 from safeserial.verifier.opcodes import ATOM_SIZES, CODES, KINDS
 from safeserial.verifier.traces import (
     ATOM,
@@ -27,15 +29,16 @@ from safeserial.verifier.traces import (
     Numbered,
 )
 from safeserial.verifier.values import ArrayValue, Kind, RuleBroken, Value
-from safeserial.verifier.writing import ALIKE, STEPS, TEXTS, Opcode, Untraceable, Writer
+from safeserial.verifier.writing import Writer
 
 # Objects of more opcodes are their own justification; of fewer, not worth it.
 _MOST, _LEAST = 2000, 12
 _MOST_LESSONS: Final = 16
-# A lesson costs as much as some objects: it must be likely that there are many.
-FROM = 8
-# Objects stand in objects: all that is read again is held to some times what was read at all.
-_AGAIN, _AGAIN_FROM = 4, 2**16
+# A lesson costs as much as some objects: it must be likely that there are many, and the less has
+# come of it so far, the longer the next one has to wait.
+FROM, PACE = 8, 2
+# Objects stand in objects: all that is read again is held to about what was read at all.
+_AGAIN_FROM: Final = 2**16
 _FRAME, _BINPERSID = CODES["FRAME"], CODES["BINPERSID"]
 
 # Bytes of an opcode with its argument, where these are always as many.
@@ -91,7 +94,7 @@ def learn(machine: Machine, kind: Kind, end: int) -> None:
         return
     made, start, base = begun
     machine.reread += end - start
-    if machine.reread > _AGAIN * (end - machine.start) + _AGAIN_FROM:
+    if machine.reread > end - machine.start + _AGAIN_FROM:
         return
     lessons.lessons += 1
     last, lessons.last = lessons.last, None
@@ -102,10 +105,10 @@ def learn(machine: Machine, kind: Kind, end: int) -> None:
             forms = _compare(machine, last, found, lessons.holes)
             kind.trace = Writer(machine, made, base, list(zip(opcodes, forms, strict=True))).write()
             # What has missed was learnt from: the next one may wait a little longer.
-            lessons.due, lessons.wait = lessons.seen + lessons.wait, 2 * lessons.wait
+            lessons.due, lessons.wait = lessons.seen + lessons.wait, PACE * lessons.wait
         lessons.last = found
     except (Untraceable, RuleBroken, LookupError, ValueError, OverflowError, struct.error):
-        lessons.due = 2 * lessons.seen
+        lessons.due = PACE * lessons.seen
 
 
 def _opcodes(machine: Machine, start: int, end: int) -> list[Opcode]:
@@ -145,7 +148,8 @@ def _compare(
         known: Value = None
         form = _form(machine, (one, old.base), (two, new.base))
         if form == END and position in holes:
-            form = RAW if two.code in ALIKE else ATOM
+            # Only a constant: what was learnt before may have been of another form.
+            form = RAW if two.code in ALIKE else ATOM if ATOM_SIZES[two.code] else END
         if form in (ATOM, RAW):
             holes.add(position)
             if codes[position] == _BINPERSID:

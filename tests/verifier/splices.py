@@ -53,7 +53,7 @@ _BITS = (
 
 
 def split(data: bytes, format: str = "joblib") -> list[bytes]:
-    """Return the opcodes of a stream with their arguments, frames left out, arrays by themselves."""
+    """Return the opcodes of a stream with their arguments; no frames, and arrays by themselves."""
     cuts: dict[int, int] = {}
     try:
         made = machine_of(format, {STREAM: data})
@@ -120,11 +120,16 @@ def _repeat(codes: list[bytes], strange: list[bytes], dice: random.Random) -> li
     if len(starts) < 3:
         return codes
     first = dice.randrange(1, len(starts) - 1)
-    one = codes[starts[first] : starts[first + 1]]
-    for _ in range(dice.choice((0, 1, 1, 1, 2, 3))):
-        _change(one, strange, dice, 3)
+    forms = []
+    for _ in range(dice.choice((1, 1, 1, 2, 3))):
+        forms.append(list(codes[starts[first] : starts[first + 1]]))
+        for _ in range(dice.choice((0, 1, 1, 1, 2, 3))):
+            _change(forms[-1], strange, dice, 3)
+    # Runs of one form, then of the other.
+    each = [one for one in forms for _ in range(dice.choice((3, 4, 5, 7)))]
+    each += [dice.choice(forms) for _ in range(dice.choice((0, 2, 4)))]
     found = codes[: starts[first]]
-    for _ in range(dice.choice((3, 4, 5, 7))):
+    for one in each:
         copy = list(one)
         for _ in range(dice.choice((0, 1, 1, 2))):
             _alter(copy, dice)

@@ -708,6 +708,30 @@ def bytes_as_plain_values() -> bytes:
     return one.end()
 
 
+
+def holes_in_another_place() -> bytes:
+    """Where objects of one form have a number those of another have an array: then a number."""
+    one = Written()
+    numbers = one.dtype("i2", "<")
+    key = one(streams.short("nodes")).keep()
+    one.name("frombuffer")(b"(C\x02ab").get(numbers).kept(b"K\x01\x85")
+    one.kept(streams.short("C"), b"t")
+    array = one(b"R").keep()
+    for number in range(24):
+        one.name("predictor")(b")\x81").keep()
+        one.kept(b"}")(b"(")
+        if number < 7:
+            one.get(one.keys[0])(b"K", bytes([number])).get(key).get(array)
+        elif number < 23:
+            one.get(key).get(array).get(one.keys[0])(b"K", bytes([number]))
+        else:
+            one.get(key)(b"K\x01").get(one.keys[0])(b"K\x01")
+        for each in one.keys[1:6]:
+            one.get(each)(b"N")
+        one(b"ub")
+    return one.end()
+
+
 HOSTILE = [
     generators,
     memoize_after_a_gap,
@@ -735,6 +759,7 @@ HOSTILE = [
     versions,
     entry_of_an_object_before,
     bytes_as_plain_values,
+    holes_in_another_place,
 ]
 
 

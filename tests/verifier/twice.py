@@ -39,11 +39,12 @@ def judge(format: str, members: dict[str, bytes], *, traced: bool, policy: Polic
     except SafeSerialError as error:
         return (type(error), str(error)), None
     # Streams of tests are short: traces are learnt from the second object on.
-    tracing.FROM, late = 2, tracing.FROM
+    pace = tracing.FROM, tracing.PACE
+    tracing.FROM, tracing.PACE = 2, 1
     try:
         return _judge(given, policy, source, traced)
     finally:
-        tracing.FROM = late
+        tracing.FROM, tracing.PACE = pace
 
 
 def _judge(given: Payload, policy: Policy, source: Any, traced: bool) -> Any:
