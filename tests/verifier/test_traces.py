@@ -107,8 +107,10 @@ class Counter:
 def test_like_objects_are_traced_and_judged_the_same(name, how, monkeypatch):
     count = Counter(monkeypatch)
     same(*written(name, how))
-    # The first object names what the others refer to; two more are compared.
-    assert count.hits >= (1 if name in ("rest", "bagging") else 4), (count.hits, count.misses)
+    # The first object names what the others refer to; two more are compared.  Protocol 2 has no
+    # bytes: there arrays come from calls, which stay with the machine.
+    least = 0 if how == "2" else 1 if name in ("rest", "bagging") else 4
+    assert count.hits >= least, (count.hits, count.misses)
 
 
 def test_a_large_forest_is_nearly_all_traced_across_frames(monkeypatch):
@@ -178,8 +180,7 @@ def test_limits_stop_traced_streams_as_well(name, how):
             for traced in (True, False):
                 found = judge(format, members, traced=traced, policy=policy)
                 outcomes.append(found[0][0])
-            # What is counted for an object by a trace may be one opcode or the other apart.
-            assert outcomes[0] == outcomes[1] or limit == "opcodes", (limit, value, outcomes)
+            assert outcomes[0] == outcomes[1], (limit, value, outcomes)
             if value == 1 and limit in ("opcodes", "memo_entries"):
                 assert outcomes[0] is LimitExceededError
 
