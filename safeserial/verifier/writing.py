@@ -95,10 +95,11 @@ class Writer(Judge):
         ]
         # Holes come after what is fixed, of which there is more with each of the above.
         count = len(self.fixed)
-        for one in [*(inline for inline, _ in self.inlined), *sized]:
+        for inline, _ in self.inlined:
+            inline.dimensions = pick([placed(at, count) for at in inline.dimensions([])])
+        for one in sized:
             one.dimensions = pick([placed(at, count) for at in one.dimensions([])])
-        for each in sized:
-            each.data = placed(each.data, count)
+            one.data = placed(one.data, count)
         return Trace(
             pieces=pieces,
             fixed=self.fixed,
