@@ -30,9 +30,8 @@ from safeserial.verifier.steps import DATA_STEPS
 from safeserial.verifier.values import Untraced
 from safeserial.verifier.wrappers import transcode
 
-# Whether like objects are verified by traces.  Not yet: there are streams that these judge
-# otherwise than the machine does (docs/adr/0008-traces.md, tests/verifier/test_traces.py).
-TRACED: Final = False
+# Whether like objects are verified by traces (docs/adr/0008-traces.md).
+TRACED: Final = True
 _STEPS: Final = {**DATA_STEPS, **CALL_STEPS}
 # Below this a copy costs less than slower indexing does.
 _COPIED_BELOW: Final = 2**24
