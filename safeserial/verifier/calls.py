@@ -152,9 +152,9 @@ def _newobj(machine: Machine, here: int) -> int:
         target.spent += 1
         target.roles.add("new")
         kind = target.kind
+        machine.instances += 1
         if kind.trace is not None and (end := kind.trace.replay(machine, here + 1)):
             return end
-        machine.instances += 1
         made = Instance(kind, 1)
         kind.begun = made, here + 1, len(machine.memo)
         stack.append(made)

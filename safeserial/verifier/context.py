@@ -60,6 +60,8 @@ class Context:
         self.arrays: list[InlineArray] = []
         self.builds: set[Name] = set()
         self.opcodes = 0
+        # Objects that were verified by a trace.
+        self.hits = 0
         self._allocated = -_NATURAL_INFLATION * size
 
     @property
@@ -146,6 +148,11 @@ class Context:
             raise LimitExceededError(
                 f"loading would take over {self.limits.inflation} bytes more than the file has"
             )
+
+    def has_room(self, part: int, whole: int) -> bool:
+        """Say whether less than such a part of what is allowed has been used up."""
+        counts = ((self.opcodes, self.limits.opcodes), (self._allocated, self.limits.inflation))
+        return all(used * whole <= most * part for used, most in counts)
 
     def count_opcodes(self, number: int) -> None:
         """Account for opcodes passed."""

@@ -55,6 +55,7 @@ from safeserial.verifier.values import (
     RuleBroken,
     SetValue,
     Tuple,
+    Untraced,
     Value,
 )
 
@@ -69,6 +70,8 @@ _NOBODY: Final = Global(("", ""), ("", ""), None, set())
 _BININT1_CODE, _BININT2_CODE = CODES["BININT1"], CODES["BININT2"]
 _EMPTY_DICT_CODE, _EMPTY_TUPLE_CODE = CODES["EMPTY_DICT"], CODES["EMPTY_TUPLE"]
 _EMPTY_LIST_CODE: Final = CODES["EMPTY_LIST"]
+# Where traces have come so near to a limit, they are not relied on.
+_NEAR: Final = (9, 10)
 # Nothing is kept of a set, so that one stands for all; it takes as much as several tuples.
 _SET: Final = SetValue()
 _SET_SHARE: Final = 3
@@ -134,9 +137,11 @@ class Machine:
         self.frame_end = 0
         self.wrappers = 0
         self.instances = 0
-        # Opcodes that traces have passed, and bytes that these make the unpickler take.
-        self.replayed = 0
-        self.expected = 0
+        # Whether objects may still be verified by traces; objects that were; opcodes that traces
+        # have passed, and bytes that these make the unpickler take; values that they put on the
+        # stack at most; bytes of objects that were read again in order to learn.
+        self.traced = context.traced
+        self.hits = self.replayed = self.expected = self.tallest = self.reread = 0
         # One for all calls: what a rule is given lives no longer than the rule runs.
         self.use = Use(_NOBODY, _NO_GRANT, (), self.constants, self.nests, context)
         self.globals: list[Global] = []
@@ -144,6 +149,9 @@ class Machine:
         # Where frames begin and end, and offsets at which an opcode is known to begin.
         self.frames: list[tuple[int, int]] = []
         self.edges: set[int] = set()
+        # Those that only the machine's own pace makes known, and the stack when it last paused.
+        self.ticks: set[int] = set()
+        self.paused = 0
 
     def run(self, start: int = 0) -> tuple[int, Value]:
         """Verify the stream that begins at `start`.
@@ -167,7 +175,7 @@ class Machine:
         self.start = self.frame_end = start
         self.position = start
         try:
-            return self._run(start)
+            end, top = self._run(start)
         except RuleBroken as broken:
             raise self.forbidden(str(broken)) from None
         except (RecursionError, MemoryError):
@@ -177,6 +185,22 @@ class Machine:
             raise CorruptArtifactError(
                 f"the pickle stream is malformed near byte {where}"
             ) from None
+        if self.hits and not self._is_certain(end):
+            raise Untraced
+        return end, top
+
+    def _is_certain(self, end: int) -> bool:
+        """Say whether the machine would have come to the same end without traces."""
+        # What is left of an opcode that traces have passed is not known as the beginning of one;
+        # and counts may be checked a little later.
+        known = {start for start, _ in (*self.frames, *self.cuts)} | {end}
+        known |= self.edges - self.ticks
+        entries = len(self.memo) * _NEAR[1] <= self.context.limits.memo_entries * _NEAR[0]
+        return (
+            entries
+            and self.context.has_room(*_NEAR)
+            and all(stop in known for _, stop in self.frames)
+        )
 
     # One loop, opcodes inline: a call for each would take longer than all that is done here.
     def _run(self, start: int) -> tuple[int, Value]:  # noqa: C901, PLR0912, PLR0915
@@ -202,6 +226,8 @@ class Machine:
                                 end = made_of.trace.replay(self, here + 4)
                                 if end:
                                     here = end
+                                    extra += 2
+                                    made += 2
                                     continue
                             # How every ordinary object begins: an instance, and its empty state.
                             begun_here = Instance(made_of, 1)
@@ -210,7 +236,7 @@ class Machine:
                             remember(stack[-1])
                             push(DictValue(0, []))
                             remember(stack[-1])
-                            made += 2
+                            made += 3
                             extra += 5
                             here += 5
                         else:
@@ -351,7 +377,9 @@ class Machine:
                     push = stack.append
                     kinds = self.kinds
             self.position = here
-            self.edges.add(here)
+            if here not in self.edges:
+                self.edges.add(here)
+                self.ticks.add(here)
             self._tick(_TICK + extra, tuples + made)
 
     def _tick(self, opcodes: int, tuples: int) -> None:
@@ -361,14 +389,23 @@ class Machine:
         self.instances = self.replayed = self.expected = 0
         limits = self.context.limits
         depth = len(self.stack) + sum(map(len, self.below))
+        if self.hits:
+            # Without traces it would have been looked at in other places.
+            most = max(self.paused, depth) + opcodes + self.tallest
+            if most * _NEAR[1] > limits.stack_depth * _NEAR[0]:
+                raise Untraced
+        self.paused = depth
         if depth > limits.stack_depth:
             raise LimitExceededError(f"more than {limits.stack_depth} values on the stack")
         if len(self.memo) > limits.memo_entries:
             raise LimitExceededError(f"more than {limits.memo_entries} entries in the memo")
 
     def forget(self) -> None:
-        """Drop what was learnt from the memo: an entry of it has been replaced."""
+        """Drop what was learnt from the memo: it is not one that is only added to."""
         self.shared.clear()
+        if not self.traced:
+            return
+        self.traced = False
         for one in self.globals:
             if one.kind is not None:
                 one.kind.trace = one.kind.lessons = one.kind.begun = None

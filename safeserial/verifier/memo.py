@@ -73,6 +73,7 @@ def put(machine: Machine, index: int) -> None:
         raise LimitExceededError("an index of the memo is far beyond those in use")
     if gap:
         memo.extend([UNSET] * gap)
+        machine.forget()
         machine.kinds = KINDS_AFTER_GAP
     memo.append(value)
 

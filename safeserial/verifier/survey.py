@@ -27,11 +27,11 @@ from safeserial.verifier.decompress import decompress, detect
 from safeserial.verifier.machine import Machine
 from safeserial.verifier.parts import part_values
 from safeserial.verifier.steps import DATA_STEPS
+from safeserial.verifier.values import Untraced
 from safeserial.verifier.wrappers import transcode
 
-# Whether like objects are verified by traces.  Not yet: there are streams that these judge
-# otherwise than the machine does (docs/adr/0008-traces.md, tests/verifier/test_traces.py).
-TRACED: Final = False
+# Whether like objects are verified by traces (docs/adr/0008-traces.md).
+TRACED: Final = True
 _STEPS: Final = {**DATA_STEPS, **CALL_STEPS}
 # Below this a copy costs less than slower indexing does.
 _COPIED_BELOW: Final = 2**24
@@ -142,6 +142,18 @@ def admit(payload: Payload, policy: Policy) -> Admitted:
 def _admit(payload: Payload, policy: Policy, source: _Source, *, traced: bool) -> Admitted:
     context = _context(payload, policy, source, traced=traced)
     try:
+        return _admitted(payload, source, context)
+    except Untraced:
+        pass
+    except SafeSerialError:
+        # What traces have passed may have moved the place, or hidden an error before it.
+        if not context.hits:
+            raise
+    return _admitted(payload, source, _context(payload, policy, source, traced=False))
+
+
+def _admitted(payload: Payload, source: _Source, context: Context) -> Admitted:
+    try:
         machine = _machine(source, context)
         _finish(machine)
     except ForbiddenOperationError:
@@ -186,7 +198,11 @@ def _survey(payload: Payload, policy: Policy, source: _Source, *, traced: bool) 
     problem: SafeSerialError | None = None
     try:
         _finish(_machine(source, context))
+    except Untraced:
+        return _survey(payload, policy, source, traced=False)
     except SafeSerialError as error:
+        if context.hits:
+            return _survey(payload, policy, source, traced=False)
         problem = error
     return _report(context, problem, len(source.stream))
 

@@ -3,100 +3,140 @@
 
 Floor 4.  The three hundred trees of a forest are written by the same opcodes with other numbers.
 Once two objects of a class have been verified opcode by opcode, what they have in common becomes a
-trace: runs of bytes that must be the same, holes where a constant may differ, and a short program
-over the values.  A later object whose bytes fit is verified by running that program.
+trace: runs of bytes that must be the same, and holes where a constant may differ.  `writing` has
+made sure that nothing the opcodes do depends on what stands in a hole, but for this: the bytes of
+an array fit its shape, and an array beside the stream is of the same type.  That is looked at each
+time, by the same functions.
 
-What an opcode does to the same values need not be judged again; whatever a hole has a part in is,
-by the same rules.  Should anything be amiss, or an entry of the memo be asked for that a trace did
-not make, then :class:`Untraced` is raised and the stream is verified anew without traces: errors
-are always those of the machine, and what is admitted does not depend on this file.
+An object that fits is made in one step.  One that does not is left to the machine, and so is any
+doubt: where something in the stream is wrong, near a limit, or asks for a memo entry of a traced
+object that is not kept, the whole stream is verified again without traces.
 """
 
 from __future__ import annotations
 
-import math
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from safeserial.errors import SafeSerialError
 from safeserial.verifier import arrays
 from safeserial.verifier.admitted import DType, InlineArray
-from safeserial.verifier.machine import NESTED, Machine
-from safeserial.verifier.memo import hold
+from safeserial.verifier.machine import Machine
 from safeserial.verifier.opcodes import ATOM_SIZES, CODES
-from safeserial.verifier.states import set_state
-from safeserial.verifier.steps import extend, text_end, update
 from safeserial.verifier.values import (
     ArrayValue,
-    DictValue,
     DTypeValue,
     Instance,
-    ListValue,
     RuleBroken,
-    Untraced,
     Value,
 )
 from safeserial.verifier.wrappers import padding_end
 
 # What may stand in a hole between two runs of equal bytes.
-END, ATOM, NUMBER, RAW, TEXT, GET, PUT, INLINE = range(8)
-# What the program does.
-TUPLE, ARRAY, LAYOUT, BUILD, CALL, MAKE, DICT, LIST, UPDATE, EXTEND, READ = range(11)
+END, ATOM, NUMBER, RAW, GET, PUT, INLINE = range(7)
 
-Pick = Callable[[list[Value]], tuple[Value, ...]]
+Pick = Callable[[list[int]], tuple[int, ...]]
 Piece = tuple[bytes, int, tuple[int, ...], int, Any]
-# Of an array inside a stream: where its padding, its bytes and what follows begin, and its shape.
-Span = tuple[int, int, int, tuple[int, ...]]
-_GETS: Final = {CODES["BINGET"]: 2, CODES["LONG_BINGET"]: 5}
-_PUTS: Final = {CODES["BINPUT"]: 2, CODES["LONG_BINPUT"]: 5}
+GETS: Final = {CODES["BINGET"]: 2, CODES["LONG_BINGET"]: 5}
+PUTS: Final = {CODES["BINPUT"]: 2, CODES["LONG_BINPUT"]: 5}
 _FRAME, _BINPERSID = CODES["FRAME"], CODES["BINPERSID"]
 _BININT1, _BININT2, _BININT = CODES["BININT1"], CODES["BININT2"], CODES["BININT"]
+_SHORT_BYTES: Final = CODES["SHORT_BINBYTES"]
+# A trace may miss so often before it has to show that it hits.
+_PATIENCE: Final = 64
 
 
 @dataclass(slots=True)
-class Form:
-    """What is known of an array: its element type, its memory order, where its sizes stand."""
+class Numbered:
+    """What an array beside the stream must be: of this type, and of this shape if it matters."""
 
     dtype: DTypeValue
-    known: DType
+    shape: tuple[int, ...] | None = None
+
+    def accepts(self, value: Value) -> bool:
+        """Say whether another value may stand in its place."""
+        if type(value) is not ArrayValue or not value.built or value.dtype is None:
+            return False
+        alike = value.dtype is self.dtype or (
+            value.dtype.known is not None
+            and value.dtype.known == self.dtype.known
+            and value.dtype.code == self.dtype.code
+        )
+        return alike and (self.shape is None or value.shape == self.shape)
+
+
+@dataclass(slots=True)
+class Sized:
+    """Bytes that must be as many as a shape of this element type needs.
+
+    Parameters
+    ----------
+    dtype : DTypeValue
+        Element type.
+    dimensions : Callable
+        Picks the constants that are its shape.
+    data : int
+        Where the constant stands among the registers.
+    exact : bool
+        Whether it must be bytes, and not a bytearray.
+    """
+
+    dtype: DTypeValue
+    dimensions: Pick
+    data: int
+    exact: bool
+
+
+@dataclass(slots=True)
+class Inline:
+    """An array inside a joblib stream."""
+
+    dtype: DType
     order: str
     dimensions: Pick
-    padding: int = 0
+    padding: int
 
 
 @dataclass(slots=True)
 class Trace:
-    """How objects of one class are written and verified.
+    """How objects of one class are written.
 
     Parameters
     ----------
     pieces : list of (bytes, int, tuple of int, int, object)
         Bytes that must stand there, their number, where opcodes begin in them, the kind of hole
         behind them, and what is known of it.
-    values : list of Value
-        Registers: what all the objects share, None for the rest; the first is the object.
-    holes : tuple of int
-        Registers of what stands in holes, in order.
-    program : list of (int, int, object, object)
-        Operation, register of the result, operands.
-    memo : Callable
-        Picks the registers of the object's memo entries.
-    marks : int
-        How many marks were open around the objects it was learnt from.
+    fixed : list of int
+        Registers, each a constant's offset: those that all the objects share.  What stands in holes
+        follows in order.
+    sized : tuple of Sized
+        Bytes to be held to a shape.
+    made : Instance
+        The object it was learnt from.
+    memo : list of Value
+        The object's memo entries: constants that all objects share, by the offset of the one that
+        was learnt from, and for all else that it is not kept.
+    itself : tuple of int
+        Which of them are the object.
+    marks, height : int
+        How many marks are open, and how many values on the stack, at most.
     opcodes, size : int
-        What one object counts against the policy's limits.
+        What one object counts against the policy's limits, frames not among them.
     """
 
     pieces: list[Piece]
-    values: list[Value]
-    holes: tuple[int, ...]
-    program: list[tuple[int, int, Any, Any]]
-    memo: Pick
+    fixed: list[int]
+    sized: tuple[Sized, ...]
+    made: Instance
+    memo: list[Value]
+    itself: tuple[int, ...]
     marks: int
+    height: int
     opcodes: int
     size: int
+    hits: int = 0
+    misses: int = 0
 
     def replay(self, machine: Machine, here: int) -> int:
         """Verify the object whose state begins at `here`, or leave it to the machine.
@@ -112,48 +152,71 @@ class Trace:
         -------
         int
             Offset after the object's BUILD; 0 if it is written in another way.
-
-        Raises
-        ------
-        Untraced
-            If it is written in the same way and is not as it should be.
         """
-        if len(machine.below) > self.marks:
+        if len(machine.below) + self.marks > machine.context.limits.nesting:
             return 0
         frame_end, frames = machine.frame_end, len(machine.frames)
-        registers = self.values.copy()
-        inline: list[Span] = []
+        registers = self.fixed.copy()
+        inline: list[tuple[Inline, int, int, int, tuple[int, ...]]] = []
+        edges: list[int] = []
         try:
-            end = self._match(machine, here, registers, inline)
-        except (RuleBroken, IndexError, ValueError):
+            end = self._match(machine, here, registers, inline, edges)
+            if end:
+                self._measure(machine, registers)
+        except (RuleBroken, IndexError, ValueError, OverflowError, struct.error):
             end = 0
         if not end:
             machine.frame_end = frame_end
             del machine.frames[frames:]
+            self._missed()
             return 0
-        if self.program:
-            try:
-                self._run(machine, registers, inline)
-            except (RuleBroken, SafeSerialError, LookupError, ValueError, struct.error):
-                raise Untraced from None
-        machine.memo += self.memo(registers)
-        machine.stack.append(registers[0])
+        for one, first, start, last, shape in inline:
+            view = memoryview(machine.data)[start:last]
+            machine.context.arrays.append(InlineArray(view, one.dtype, shape, one.order))
+            machine.cuts.append((first, last))
+        machine.edges.update(edges)
+        made = Instance(self.made.kind, self.made.depth, self.made.weight)
+        made.built = True
+        base = len(machine.memo)
+        machine.memo += self.memo
+        for entry in self.itself:
+            machine.memo[base + entry] = made
+        machine.stack.append(made)
         machine.position = end - 1
         # Held to the policy's limits together with everything else.
-        machine.replayed += self.opcodes
+        machine.replayed += self.opcodes + len(machine.frames) - frames
         machine.expected += self.size
+        machine.tallest = max(machine.tallest, self.height)
+        machine.hits += 1
+        machine.context.hits += 1
+        self.hits += 1
         return end
+
+    def _missed(self) -> None:
+        self.misses += 1
+        # A trace that seldom fits costs more than it saves.
+        if self.misses > _PATIENCE + 2 * self.hits:
+            self.made.kind.trace = None
+
+    def _measure(self, machine: Machine, registers: list[int]) -> None:
+        """Hold bytes to shapes; raise as the rules do."""
+        constants = machine.constants
+        for one in self.sized:
+            shape = arrays.read_shape(one.dimensions(registers), constants)
+            data = registers[one.data]
+            length = constants.bytes_length(data) if one.exact else constants.raw_length(data)
+            arrays.check_raw(one.dtype, arrays.product(shape), length)
 
     def _match(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one branch for each hole
         self,
         machine: Machine,
         here: int,
-        registers: list[Value],
-        inline: list[Span],
+        registers: list[int],
+        inline: list[tuple[Inline, int, int, int, tuple[int, ...]]],
+        edges: list[int],
     ) -> int:
-        """Fill the holes; return the end, or 0 where other bytes stand."""
+        """Find what stands in the holes; return the end, or 0 where other bytes stand."""
         data, base, objects = machine.data, len(machine.memo), machine.objects
-        targets = iter(self.holes)
         for piece, size, starts, hole, known in self.pieces:
             if data[here] == _FRAME:
                 machine.frame_end = machine.open_frame(here, machine.frame_end)
@@ -165,11 +228,17 @@ class Trace:
                     return 0
             here = end
             if hole == END:
-                break
+                return here
             if data[here] == _FRAME and hole != INLINE:
                 machine.frame_end = machine.open_frame(here, machine.frame_end)
                 here += 9
-            if hole == NUMBER:
+            if hole == ATOM:
+                width = ATOM_SIZES[data[here]]
+                if not width:
+                    return 0
+                registers.append(here)
+                here += width
+            elif hole == NUMBER:
                 code = data[here]
                 if code == _BININT1:
                     number, here = data[here + 1], here + 2
@@ -181,53 +250,35 @@ class Trace:
                     return 0
                 if number >= len(objects) or data[here] != _BINPERSID:
                     return 0
+                if not known.accepts(objects[number]):
+                    return 0
                 here += 1
-                value: Any = objects[number]
-                # The very array, or another of its type.
-                if value is not known:
-                    if type(known) is ArrayValue or type(value) is not ArrayValue:
-                        return 0
-                    if value.dtype is not known:
-                        return 0
-                registers[next(targets)] = value
-            elif hole == ATOM:
-                width = ATOM_SIZES[data[here]]
-                if not width:
-                    return 0
-                registers[next(targets)] = here
-                here += width
-            elif hole in (GET, PUT):
-                width = (_GETS if hole == GET else _PUTS).get(data[here], 0)
-                if not width or int.from_bytes(data[here + 1 : here + width], "little") != (
-                    base + known
-                ):
-                    return 0
-                here += width
             elif hole == RAW:
                 if data[here] not in known:
                     return 0
-                registers[next(targets)] = here
-                if here == machine.frame_end:
-                    machine.edges.add(here)
+                registers.append(here)
+                if here == machine.frame_end and data[here] != _SHORT_BYTES:
+                    edges.append(here)
                 here = sum(machine.constants.span(here))
                 if here > len(data):
                     return 0
-            elif hole == TEXT:
-                if data[here] not in known:
+            elif hole in (GET, PUT):
+                width = (GETS if hole == GET else PUTS).get(data[here], 0)
+                index = int.from_bytes(data[here + 1 : here + width], "little")
+                if not width or index != base + known:
                     return 0
-                registers[next(targets)] = here
-                here = text_end(machine, here)
-            elif hole == INLINE:
+                here += width
+            else:
                 if machine.frame_end > here:
                     return 0
                 start = padding_end(machine, known.padding, here)
                 shape = arrays.read_shape(known.dimensions(registers), machine.constants)
-                end = start + math.prod(shape) * known.known.itemsize
+                end = start + arrays.product(shape) * known.dtype.itemsize
                 if end > len(data):
                     return 0
-                inline.append((here, start, end, shape))
+                inline.append((known, here, start, end, shape))
                 here = end
-        return here
+        return 0
 
     def _framed(self, machine: Machine, here: int, piece: bytes, starts: Sequence[int]) -> int:
         """Match a piece with a frame that begins at one of its opcodes; return its end, or 0."""
@@ -240,61 +291,3 @@ class Trace:
                     machine.frame_end = machine.open_frame(at, machine.frame_end)
                     return end
         return 0
-
-    def _run(  # noqa: C901, PLR0912 - one branch for each operation
-        self, machine: Machine, registers: list[Value], inline: list[Span]
-    ) -> None:
-        constants, use = machine.constants, machine.use
-        following = iter(inline)
-        for operation, result, first, second in self.program:
-            if operation == TUPLE:
-                items = first(registers)
-                if not NESTED.isdisjoint(map(type, items)):
-                    items = hold(machine, items)
-                registers[result] = items
-            elif operation == ARRAY:
-                shape = arrays.read_shape(second.dimensions(registers), constants)
-                length = constants.raw_length(registers[first])
-                if math.prod(shape) * second.known.itemsize != length:
-                    raise ValueError("array")
-                array = registers[result] = ArrayValue()
-                array.built, array.dtype, array.shape = True, second.dtype, shape
-            elif operation == READ:
-                here, start, end, shape = next(following)
-                array = registers[result] = ArrayValue()
-                array.built, array.dtype, array.shape = True, second.dtype, shape
-                view = memoryview(machine.data)[start:end]
-                machine.context.arrays.append(InlineArray(view, second.known, shape, second.order))
-                machine.cuts.append((here, end))
-            elif operation == LAYOUT:
-                made: Any = registers[result]
-                made.flat = list(second(registers))
-                made.count, made.layout = len(made.flat) // 2, first
-            elif operation == BUILD:
-                _build(machine, registers[result], registers[first])
-            elif operation == CALL:
-                target: Any = registers[first]
-                use.target, use.grant = target, target.grant
-                use.arguments = registers[second]
-                registers[result] = target.rule(use)
-            elif operation == MAKE:
-                registers[result] = Instance(first, 1)
-            elif operation == DICT:
-                registers[result] = DictValue(0, [])
-            elif operation == LIST:
-                registers[result] = ListValue(0, [])
-            elif operation == UPDATE:
-                update(machine, registers[result], list(first(registers)))
-            else:
-                extend(machine, registers[result], list(first(registers)))
-
-
-def _build(machine: Machine, target: Value, state: Value) -> None:
-    if type(target) is Instance:
-        set_state(machine, target, state)
-    elif type(target) is ArrayValue:
-        arrays.build_array(target, state, machine.constants)
-    elif type(target) is DTypeValue:
-        arrays.build_dtype(target, state, machine.constants)
-    else:
-        raise ValueError("build")

@@ -3,52 +3,50 @@
 
 Floor 4.  Both objects have just been verified opcode by opcode.  They are compared opcode by
 opcode: where they differ in a constant there is a hole, and where they differ in anything else
-there is nothing to be learnt.  `Writer` turns what is found into a trace.
+there is nothing to be learnt.  `Writer` judges what is found, and turns it into a trace.
 """
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass, field
 from typing import Final
 
+from safeserial.verifier.judging import STEPS
 from safeserial.verifier.machine import Machine
+from safeserial.verifier.nodes import ALIKE, TEXTS, Opcode, Untraceable
 from safeserial.verifier.opcodes import ATOM_SIZES, CODES, KINDS
-from safeserial.verifier.registers import Untraceable
 from safeserial.verifier.traces import (
     ATOM,
     END,
     GET,
+    GETS,
     INLINE,
     NUMBER,
     PUT,
+    PUTS,
     RAW,
-    TEXT,
+    Numbered,
 )
-from safeserial.verifier.values import ArrayValue, Kind, Value
-from safeserial.verifier.writing import STEPS, Opcode, Writer
+from safeserial.verifier.values import ArrayValue, Kind, RuleBroken, Value
+from safeserial.verifier.writing import Writer
 
 # Objects of more opcodes are their own justification; of fewer, not worth it.
 _MOST, _LEAST = 2000, 12
-_MOST_BYTES: Final = 2**22
 _MOST_LESSONS: Final = 16
-# One object teaches nothing, and the first writes the names that the others refer to.
-_FROM: Final = 2
-
-TEXTS: Final = bytes(CODES[name] for name in ("SHORT_BINUNICODE", "BINUNICODE"))
-RAWS: Final = bytes(
-    CODES[name] for name in ("SHORT_BINBYTES", "BINBYTES", "BINBYTES8", "BYTEARRAY8")
-)
-_GETS: Final = {CODES["BINGET"]: 2, CODES["LONG_BINGET"]: 5}
-_PUTS: Final = {CODES["BINPUT"]: 2, CODES["LONG_BINPUT"]: 5}
+# A lesson costs as much as some objects: it must be likely that there are many, and the less has
+# come of it so far, the longer the next one has to wait.
+FROM, PACE = 8, 2
+# Objects stand in objects: all that is read again is held to about what was read at all.
+_AGAIN_FROM: Final = 2**16
 _FRAME, _BINPERSID = CODES["FRAME"], CODES["BINPERSID"]
-
 
 # Bytes of an opcode with its argument, where these are always as many.
 _WIDTHS: Final = {
     **dict.fromkeys(STEPS, 1),
     **{code: size for code, size in enumerate(ATOM_SIZES) if size},
-    **_GETS,
-    **_PUTS,
+    **GETS,
+    **PUTS,
     _FRAME: 9,
 }
 
@@ -65,8 +63,10 @@ class _Object:
 class Lessons:
     """What is known of how objects of one class are written, before and beside their trace."""
 
+    due: int
     seen: int = 0
     lessons: int = 0
+    wait: int = 1
     last: _Object | None = None
     holes: set[int] = field(default_factory=set)
 
@@ -84,25 +84,31 @@ def learn(machine: Machine, kind: Kind, end: int) -> None:
         Offset after that BUILD.
     """
     begun, kind.begun = kind.begun, None
+    if begun is None or not machine.traced or machine.kinds is not KINDS:
+        return
     lessons = kind.lessons
     if lessons is None:
-        lessons = kind.lessons = Lessons()
+        lessons = kind.lessons = Lessons(FROM)
     lessons.seen += 1
-    lessons.lessons += kind.trace is not None
-    if begun is None or lessons.seen < _FROM or lessons.lessons >= _MOST_LESSONS:
+    if lessons.seen < lessons.due or lessons.lessons >= _MOST_LESSONS:
         return
     made, start, base = begun
-    if end - start > _MOST_BYTES or machine.kinds is not KINDS or not machine.context.traced:
+    machine.reread += end - start
+    if machine.reread > end - machine.start + _AGAIN_FROM:
         return
-    last = lessons.last
+    lessons.lessons += 1
+    last, lessons.last = lessons.last, None
     try:
         opcodes = _opcodes(machine, start, end)
-        lessons.last = found = _Object(opcodes, base)
+        found = _Object(opcodes, base)
         if last is not None:
             forms = _compare(machine, last, found, lessons.holes)
             kind.trace = Writer(machine, made, base, list(zip(opcodes, forms, strict=True))).write()
-    except (Untraceable, LookupError):
-        lessons.lessons += 1
+            # What has missed was learnt from: the next one may wait a little longer.
+            lessons.due, lessons.wait = lessons.seen + lessons.wait, PACE * lessons.wait
+        lessons.last = found
+    except (Untraceable, RuleBroken, LookupError, ValueError, OverflowError, struct.error):
+        lessons.due = PACE * lessons.seen
 
 
 def _opcodes(machine: Machine, start: int, end: int) -> list[Opcode]:
@@ -113,7 +119,7 @@ def _opcodes(machine: Machine, start: int, end: int) -> list[Opcode]:
         code = data[here]
         if width := _WIDTHS.get(code):
             after = here + width
-        elif code in TEXTS or code in RAWS:
+        elif code in TEXTS or code in ALIKE:
             after = sum(machine.constants.span(here))
         else:
             raise Untraceable
@@ -125,7 +131,7 @@ def _opcodes(machine: Machine, start: int, end: int) -> list[Opcode]:
             here = inline[here]
         if len(found) > _MOST:
             raise Untraceable
-    if len(found) < _LEAST:
+    if len(found) < _LEAST or here != end:
         raise Untraceable
     return found
 
@@ -142,23 +148,24 @@ def _compare(
         known: Value = None
         form = _form(machine, (one, old.base), (two, new.base))
         if form == END and position in holes:
-            form = TEXT if two.code in TEXTS else RAW if two.code in RAWS else ATOM
-        if form in (ATOM, RAW, TEXT):
+            # Only a constant: what was learnt before may have been of another form.
+            form = RAW if two.code in ALIKE else ATOM if ATOM_SIZES[two.code] else END
+        if form in (ATOM, RAW):
             holes.add(position)
             if codes[position] == _BINPERSID:
-                form, known = NUMBER, _numbered(machine, one, two)
+                form, known = NUMBER, _numbered(machine, two)
         elif form in (GET, PUT):
             known = _index(machine, two) - new.base
         forms.append((form, known))
     return forms
 
 
-def _numbered(machine: Machine, one: Opcode, two: Opcode) -> Value:
-    """Return what two persistent ids have in common: the very array, or its type."""
-    old, new = (machine.objects[machine.constants.integer(each.start)] for each in (one, two))
-    if type(new) is not ArrayValue or type(old) is not ArrayValue or old.dtype is not new.dtype:
+def _numbered(machine: Machine, one: Opcode) -> Numbered:
+    """Return what arrays beside the stream have in common: their type."""
+    value = machine.objects[machine.constants.integer(one.start)]
+    if type(value) is not ArrayValue or not value.built or value.dtype is None:
         raise Untraceable
-    return new if old is new else new.dtype
+    return Numbered(value.dtype)
 
 
 def _index(machine: Machine, one: Opcode) -> int:
@@ -170,7 +177,7 @@ def _form(machine: Machine, old: tuple[Opcode, int], new: tuple[Opcode, int]) ->
     data = machine.data
     if one.code == two.code == Opcode.INLINE:
         return INLINE
-    for group, form in ((_GETS, GET), (_PUTS, PUT)):
+    for group, form in ((GETS, GET), (PUTS, PUT)):
         if one.code in group and two.code in group:
             first, second = _index(machine, one), _index(machine, two)
             if first >= base and first - base == second - later:
@@ -180,9 +187,8 @@ def _form(machine: Machine, old: tuple[Opcode, int], new: tuple[Opcode, int]) ->
             raise Untraceable
     if one.code == two.code and data[one.start : one.end] == data[two.start : two.end]:
         return END
-    if ATOM_SIZES[one.code] and ATOM_SIZES[two.code]:
+    if one.code >= 0 <= two.code and ATOM_SIZES[one.code] and ATOM_SIZES[two.code]:
         return ATOM
-    for codes, form in ((RAWS, RAW), (TEXTS, TEXT)):
-        if one.code in codes and two.code in codes:
-            return form
+    if ALIKE.get(one.code, one) == ALIKE.get(two.code, two):
+        return RAW
     raise Untraceable

@@ -13,6 +13,7 @@ from safeserial.policy import Policy
 from safeserial.verifier import COMPRESSORS
 from tests.attacks import packing
 from tests.fuzz.targets import UNPACK, join, split
+from tests.verifier import splices
 from tests.verifier.streams import dtype, integer, name, short
 
 Plain = Callable[[bytes, int], bytes]
@@ -133,6 +134,9 @@ def mutate(target: str, data: bytes, most: int, seed: int, plainly: Plain) -> by
         packed = packing.COMPRESSORS[kind](inside[: 2**21])
         more = packed * dice.choice((1, 1, 1, 2)) + b"\0" * dice.choice((0, 0, 1))
         return (bytes([COMPRESSORS.index(kind)]) + more)[:most]
+    if target == "traces":
+        changed = splices.splice(data, data, dice) if data else data
+        return changed[:most]
     if target in {"opcodes", "legacy"}:
         return change(data, dice)[:most]
     return _poke(data, dice)[:most] if dice.random() < 0.3 else plainly(data, most)

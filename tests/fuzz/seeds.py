@@ -14,9 +14,11 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 import scipy.stats
+from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.feature_extraction.text import CountVectorizer
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
@@ -59,6 +61,8 @@ def _alike() -> list[list[Any]]:
         [LogisticRegression(C=number) for number in range(1, 7)],
         [StandardScaler().fit(x + number) for number in range(5)],
         [DecisionTreeClassifier(max_depth=1).fit(x, np.arange(6) > number) for number in range(4)],
+        [make_pipeline(StandardScaler().fit(x + number), Ridge(number)) for number in range(5)],
+        [one for (one,) in HistGradientBoostingRegressor(max_iter=5).fit(x, x[:, 0])._predictors],
     ]
 
 

@@ -107,14 +107,16 @@ class Counter:
 def test_like_objects_are_traced_and_judged_the_same(name, how, monkeypatch):
     count = Counter(monkeypatch)
     same(*written(name, how))
-    # The first object names what the others refer to; two more are compared.
-    assert count.hits >= (1 if name in ("rest", "bagging") else 4), (count.hits, count.misses)
+    # The first object names what the others refer to; two more are compared.  Protocol 2 has no
+    # bytes: there arrays come from calls, which stay with the machine.
+    least = 0 if how == "2" else 1 if name in ("rest", "bagging") else 4
+    assert count.hits >= least, (count.hits, count.misses)
 
 
 def test_a_large_forest_is_nearly_all_traced_across_frames(monkeypatch):
     count = Counter(monkeypatch)
     forest = RandomForestClassifier(150, max_depth=6, random_state=0).fit(X, Y)
-    for how in ("4", "5", "artifact", "joblib"):
+    for how in ("4", "5", "joblib"):  # in an artifact the trees are rows, and no opcodes
         before = count.hits
         format, members = write(forest, how)
         judge(format, members, traced=True)
@@ -178,8 +180,7 @@ def test_limits_stop_traced_streams_as_well(name, how):
             for traced in (True, False):
                 found = judge(format, members, traced=traced, policy=policy)
                 outcomes.append(found[0][0])
-            # What is counted for an object by a trace may be one opcode or the other apart.
-            assert outcomes[0] == outcomes[1] or limit == "opcodes", (limit, value, outcomes)
+            assert outcomes[0] == outcomes[1], (limit, value, outcomes)
             if value == 1 and limit in ("opcodes", "memo_entries"):
                 assert outcomes[0] is LimitExceededError
 
@@ -248,6 +249,8 @@ class Written:
         "interval": ("pandas", "Interval"),
         "tuple": ("builtins", "tuple"),
         "generator": ("numpy.random._pickle", "__bit_generator_ctor"),
+        "scalar": ("numpy._core.multiarray", "scalar"),
+        "predictor": ("sklearn.ensemble._hist_gradient_boosting.predictor", "TreePredictor"),
         "sfc": ("numpy.random._sfc64", "SFC64"),
     }
 
@@ -551,6 +554,185 @@ def generators() -> bytes:
     return one.end()
 
 
+def entries_asked_for_later(alter: bytes) -> bytes:
+    """What an object by a trace is made of is not kept, and is asked for after all."""
+    one = Written()
+    made: list[int] = []
+
+    def part() -> None:
+        made.append(one(b"]").keep())
+        one(b"(K\x01K\x02e")
+
+    for number in range(6):
+        one.make(number, part)
+    one.get(made[-1])(alter)
+    return one.end()
+
+
+def items_added_later() -> bytes:
+    return entries_asked_for_later(b"K\x03a")
+
+
+def inner_instance_built_later() -> bytes:
+    """An instance inside the object is given its state behind it, twice."""
+    one = Written()
+    made: list[int] = []
+    for number in range(6):
+        one.make(number, lambda: made.append(one.name("other")(b")\x81").keep()))
+    one.get(made[-1])(b"}b").get(made[-2])(b"}b").get(made[-1])(b"}b")
+    return one.end()
+
+
+def state_changed_later() -> bytes:
+    """The dict that became the state of an object gets a special name afterwards."""
+    one = Written()
+    for number in range(6):
+        last = one.make(number)
+    one.get(last + 1)(streams.short("__class__"), b"Ns")
+    return one.end()
+
+
+def batches_of_texts() -> bytes:
+    """Texts that the machine takes all at once, and counts in its own way."""
+    one = Written()
+
+    def part(count: int) -> None:
+        one.kept(b"]")(b"(")
+        for _ in range(count):
+            one.kept(streams.short("t" * 250))
+        one(b"e")
+
+    for number in range(12):
+        one.make(number, functools.partial(part, 20 if number < 8 else 15))
+    return one.end()
+
+
+def puts_elsewhere() -> bytes:
+    """One of many like objects writes its last entry where another stands already."""
+    one = Written()
+    for number in range(8):
+        one(b"K\x01r", (one.count if number < 7 else 3).to_bytes(4, "little"), b"0")
+        one.count += number < 7
+        one.make(number)
+    return one.end()
+
+
+def puts_inside() -> bytes:
+    """The same inside of the objects, and with a gap."""
+    one = Written()
+
+    def part(index: int) -> None:
+        one(b"K\x07r", index.to_bytes(4, "little"))
+
+    for number in range(8):
+        after = one.count + 2
+        one.make(number, functools.partial(part, after if number < 6 else after + 2 * number - 11))
+        one.count += 1
+    return one.end()
+
+
+def hard_keys() -> bytes:
+    """Scalars and numbers are keys of dicts in like objects."""
+    one = Written()
+    numbers = one.dtype("i2", "<")
+
+    def part(number: int) -> None:
+        one.kept(b"}")(b"(").name("scalar").get(numbers).kept(b"C\x02", bytes([number, 0]))
+        one.kept(b"\x86").kept(b"R")(b"K\x01G", bytes([number]) * 8, b"Nu")
+
+    for number in range(8):
+        one.make(number, functools.partial(part, number))
+    return one.end()
+
+
+def methods_called_while_it_loads() -> bytes:
+    """The nodes of a predictor are an array, and then something else."""
+    one = Written()
+    numbers = one.dtype("i2", "<")
+    key = one(streams.short("nodes")).keep()
+    for number in range(8):
+        one.name("predictor")(b")\x81").keep()
+        one.kept(b"}")(b"(")
+        for place, each in enumerate(one.keys[:5]):
+            one.get(each)(b"K", bytes([7 if place else number]))
+        one.get(key)
+        if number < 7:
+            one.name("frombuffer")(b"(C\x02", bytes([number]) * 2).get(numbers).kept(b"K\x01\x85")
+            one.kept(streams.short("C"), b"t")(b"R")
+        else:
+            one(b"K\x01")
+        one(b"ub")
+    return one.end()
+
+
+def versions() -> bytes:
+    """What is compared while it loads is a constant, and then a model."""
+    one = Written()
+    key = one(streams.short("_sklearn_version")).keep()
+
+    def part(number: int) -> None:
+        one(b"N").get(key)
+        if number < 7:
+            one(b"K", bytes([number]))
+        else:
+            one.name("other")(b")\x81").keep()
+
+    for number in range(8):
+        one.make(number, functools.partial(part, number))
+    return one.end()
+
+
+def entry_of_an_object_before() -> bytes:
+    """All ask for what stands in the first that was learnt from, but the one that wrote it."""
+    one = Written()
+    numbers = one.dtype("i2", "<")
+    made: list[int] = []
+
+    def part(number: int) -> None:
+        one.name("frombuffer")(b"(C\x02", bytes([number]) * 2).get(numbers).kept(b"K\x01\x85")
+        one.kept(streams.short("C"), b"t")
+        made.append(one(b"R").keep())
+        one.get(one.keys[7]).get(made[min(2, number)])
+
+    for number in range(8):
+        one.make(number, functools.partial(part, number))
+    return one.end()
+
+
+def bytes_as_plain_values() -> bytes:
+    """What is no array's may be of any length, and is looked at nowhere: or is it a key?"""
+    one = Written()
+    for number in range(8):
+        one.make(number, lambda number=number: one.kept(b"C", bytes([number]), bytes(number)))
+    last = one.count - 1
+    one(b"}").get(last)(b"Ns")
+    return one.end()
+
+
+
+def holes_in_another_place() -> bytes:
+    """Where objects of one form have a number those of another have an array: then a number."""
+    one = Written()
+    numbers = one.dtype("i2", "<")
+    key = one(streams.short("nodes")).keep()
+    one.name("frombuffer")(b"(C\x02ab").get(numbers).kept(b"K\x01\x85")
+    one.kept(streams.short("C"), b"t")
+    array = one(b"R").keep()
+    for number in range(24):
+        one.name("predictor")(b")\x81").keep()
+        one.kept(b"}")(b"(")
+        if number < 7:
+            one.get(one.keys[0])(b"K", bytes([number])).get(key).get(array)
+        elif number < 23:
+            one.get(key).get(array).get(one.keys[0])(b"K", bytes([number]))
+        else:
+            one.get(key)(b"K\x01").get(one.keys[0])(b"K\x01")
+        for each in one.keys[1:6]:
+            one.get(each)(b"N")
+        one(b"ub")
+    return one.end()
+
+
 HOSTILE = [
     generators,
     memoize_after_a_gap,
@@ -567,16 +749,26 @@ HOSTILE = [
     state_of_a_wrapper_kept,
     argument_before_it_is_built,
     arguments_that_an_inner_trace_left_out,
+    items_added_later,
+    inner_instance_built_later,
+    state_changed_later,
+    batches_of_texts,
+    puts_elsewhere,
+    puts_inside,
+    hard_keys,
+    methods_called_while_it_loads,
+    versions,
+    entry_of_an_object_before,
+    bytes_as_plain_values,
+    holes_in_another_place,
 ]
 
 
-@pytest.mark.xfail(strict=False, reason="a trace takes for shared what may still change")
 @pytest.mark.parametrize("stream", HOSTILE, ids=lambda one: one.__name__)
 def test_streams_written_against_traces_are_judged_the_same(stream):
     same("joblib", {"payload/model.joblib": stream()})
 
 
-@pytest.mark.xfail(strict=False, reason="a trace counts list items that the machine does not")
 def test_items_of_lists_are_counted_as_they_are_opcode_by_opcode():
     one = Written()
     for number in range(20):
@@ -584,7 +776,6 @@ def test_items_of_lists_are_counted_as_they_are_opcode_by_opcode():
     same("joblib", {"payload/model.joblib": one.end()}, POLICY.with_limits(inflation=1000))
 
 
-@pytest.mark.xfail(strict=False, reason="SETITEM is traced as if it were SETITEMS")
 def test_long_keys_are_charged_as_they_are_opcode_by_opcode():
     one = Written()
     key = one(b"X\xff\0\0\0", b"y" * 255).keep()

@@ -9,7 +9,7 @@ from typing import Any
 from safeserial.errors import SafeSerialError
 from safeserial.payload import Payload
 from safeserial.policy import Policy
-from safeserial.verifier.values import Untraced
+from safeserial.verifier import tracing
 
 POLICY = Policy.default()
 
@@ -21,12 +21,13 @@ def _survey() -> Any:
     return sys.modules["safeserial.verifier.survey"]
 
 
-def _either(verify: Any, given: Payload, policy: Policy, source: Any, traced: bool) -> Any:
-    """Verify in one of the two ways; what traces cannot answer is verified without."""
-    try:
-        return verify(given, policy, source, traced=traced)
-    except Untraced:
-        return verify(given, policy, source, traced=False)
+def machine_of(format: str, members: dict[str, bytes], policy: Policy = POLICY) -> Any:
+    """Return a machine that is about to verify a payload opcode by opcode."""
+    views = {name: memoryview(bytearray(data)) for name, data in members.items()}
+    given = Payload(format, {}, views, signed=False)
+    source = _survey()._open(given, policy.limits)
+    context = _survey()._context(given, policy, source, traced=False)
+    return _survey()._machine(source, context)
 
 
 def judge(format: str, members: dict[str, bytes], *, traced: bool, policy: Policy = POLICY) -> Any:
@@ -37,17 +38,28 @@ def judge(format: str, members: dict[str, bytes], *, traced: bool, policy: Polic
         source = _survey()._open(given, policy.limits)
     except SafeSerialError as error:
         return (type(error), str(error)), None
+    # Streams of tests are short: traces are learnt from the second object on.
+    pace = tracing.FROM, tracing.PACE
+    tracing.FROM, tracing.PACE = 2, 1
+    try:
+        return _judge(given, policy, source, traced)
+    finally:
+        tracing.FROM, tracing.PACE = pace
+
+
+def _judge(given: Payload, policy: Policy, source: Any, traced: bool) -> Any:
     found: Any
     try:
-        admitted = _either(_survey()._admit, given, policy, source, traced)
+        admitted = _survey()._admit(given, policy, source, traced=traced)
         arrays = [(bytes(a.data), a.dtype, a.shape, a.order) for a in admitted.arrays]
         found = (bytes(admitted.stream), dict(admitted.names), arrays)
     except SafeSerialError as error:
         place = getattr(error, "offset", None)
         found = (type(error), str(error), error.hint, place)
-    report = _either(_survey()._survey, given, policy, source, traced)
+    report = _survey()._survey(given, policy, source, traced=traced)
     told = [(g.written, g.resolved, g.roles, g.offset, g.allowed) for g in report.globals]
-    return found, told, report.calls, report.untrusted, str(report.problem), report.arrays
+    seen = report.calls, report.untrusted, str(report.problem), report.arrays, report.opcodes
+    return found, told, *seen
 
 
 def same(format: str, members: dict[str, bytes], policy: Policy = POLICY) -> Any:
