@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from safeserial.errors import ConversionError
+from safeserial_converters import records
 from safeserial_converters.tensors import FLOATS, INTEGERS, Shape
 
 #: The methods that a graph reproduces unless fewer (or others) are asked for.
@@ -25,7 +26,7 @@ ON_REQUEST: Final = ("predict_log_proba", "apply", "predict_std")
 #: Names of the outputs of a method that returns two things.
 PAIRS: Final = {"kneighbors": ("kneighbors_distances", "kneighbors_indices")}
 
-_HINT = "pass an array of numbers, an array of strings, a list of texts, or a DataFrame"
+_HINT = "pass an array of numbers or strings, a list of texts or dictionaries, or a DataFrame"
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,13 @@ class Target:
     opset : int
         Version of the standard operators.
     ml_opset : int
-        Version of ``ai.onnx.ml``: 5 has exact trees, and needs ONNX Runtime 1.20.
+        Version of ``ai.onnx.ml``: 3 has thresholds in double; 5 another operator for trees, with
+        sets of categories, which needs ONNX Runtime 1.21.
     """
 
     profile: str = "exact"
     opset: int = 20
-    ml_opset: int = 5
+    ml_opset: int = 3
 
     def version(self, domain: str) -> int:
         """Return the version of an operator domain."""
@@ -75,7 +77,7 @@ class Contract:
     ----------
     layout : str
         ``"matrix"`` (one input ``X``), ``"vector"`` (one input ``X`` of one dimension: texts,
-        labels) or ``"frame"`` (an input a column).
+        labels), ``"frame"`` (an input a column) or ``"records"`` (dictionaries: an input a key).
     inputs : tuple of InputSpec
         In the order of the columns.
     dtype : str
@@ -93,6 +95,8 @@ class Contract:
 
     def feed(self, rows: Any) -> dict[str, npt.NDArray[Any]]:
         """Return rows as what an inference session takes."""
+        if self.layout == "records":
+            return {one.name: records.column(rows, one.name, one.dtype) for one in self.inputs}
         if self.layout == "frame":
             return {
                 spec.name: _tensor(
@@ -105,6 +109,8 @@ class Contract:
 
     def seen_by_model(self, rows: Any) -> Any:
         """Return the same values as the model sees them: rounded as the inputs are, in double."""
+        if self.layout == "records":
+            return records.rounded(rows, {one.name: one.dtype for one in self.inputs})
         if self.layout != "frame":
             (spec,) = self.inputs
             dense = _dense(rows)
@@ -131,7 +137,7 @@ def describe(sample: Any, dtype: str | None = None) -> Contract:
 
     Parameters
     ----------
-    sample : array, list of str or DataFrame
+    sample : array, list of str or dict, or DataFrame
         Rows of the kind that the model takes.
     dtype : str, optional
         ``"float32"`` or ``"float64"`` for all numeric inputs; default: the sample's own.
@@ -147,6 +153,12 @@ def describe(sample: Any, dtype: str | None = None) -> Contract:
             raise ConversionError(f"dtype is {dtype}", hint="choose float32 or float64")
     if hasattr(sample, "iloc") and hasattr(sample, "columns"):
         return _describe_frame(sample, dtype)
+    if records.are_records(sample):
+        number = dtype or "float64"
+        named = {"string": "string", "number": number}
+        keys = records.kinds(sample).items()
+        specs = (InputSpec(key, named[kind], (None, 1)) for key, kind in keys)
+        return Contract("records", tuple(specs), number)
     array = _dense(sample)
     if array.ndim == 0:
         raise ConversionError("the sample is not a table of rows", hint=_HINT)
@@ -210,6 +222,8 @@ def _dense(rows: Any) -> npt.NDArray[Any]:
         rows = rows.toarray()
     if hasattr(rows, "iloc"):
         rows = rows.to_numpy()
+    if isinstance(rows, list | tuple) and rows and all(isinstance(one, str) for one in rows):
+        return np.array(rows, object)  # NumPy's own strings lose zeros at the end
     try:
         return np.asarray(rows)
     except ValueError:

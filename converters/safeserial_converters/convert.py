@@ -48,7 +48,7 @@ def to_onnx(
     name: str | None = None,
     version: str | None = None,
     opset: int = 20,
-    ml_opset: int = 5,
+    ml_opset: int = 3,
     tolerance: Tolerance | None = None,
     fallback: bool = True,
     time_limit: float = 600.0,
@@ -59,7 +59,7 @@ def to_onnx(
     ----------
     model : estimator
         Fitted.
-    sample : array, list of str or DataFrame
+    sample : array, list of str or dict, or DataFrame
         Rows of the kind that the model takes, best some hundred of its training rows: they say
         what the inputs are (an array: one input ``X``; a DataFrame: one input a column), and the
         proof is made with them.
@@ -77,9 +77,11 @@ def to_onnx(
     name, version : str, optional
         Of the artifact, as in :func:`safeserial.dump`.
     opset, ml_opset : int
-        Versions of the operator sets; the defaults run in ONNX Runtime 1.20.
+        Versions of the operator sets; with the defaults, the graph runs in ONNX Runtime 1.20 and
+        later.
     tolerance : Tolerance, optional
-        Default: no wrong label, and 1e-9 (float64) or 1e-6 (float32) relative.
+        That the proof holds the graph to.  Default: no wrong label, and a quarter of what is
+        promised for all rows, which is 1e-9 (float64) or 1e-6 (float32) relative.
     fallback : bool
         Let skl2onnx convert parts that have no converter here; the proof is the same.
     time_limit : float
@@ -185,6 +187,7 @@ def _prove(
             thresholds=draft.graph.thresholds,
             profile=profile,
             tolerance=tolerance,
+            rows_depend=draft.graph.rows_depend,
         )
     except SampleError:
         raise
@@ -215,6 +218,7 @@ def _facts(model: Any, contract: Contract, draft: Draft, report: ParityReport) -
         "contract": json.dumps(contract.to_dict(), sort_keys=True),
         "outputs": json.dumps(list(draft.outputs)),
         "engine": draft.engine,
+        "profile": report.profile,
         "versions": json.dumps(versions, sort_keys=True),
         "parity": report.to_json(),
     }

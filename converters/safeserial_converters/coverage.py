@@ -42,17 +42,34 @@ def main(arguments: Sequence[str]) -> int:
     jobs = [("estimator", case.name) for case in estimator_cases()]
     if options.pipelines.exists():
         jobs += [("pipeline", case.name) for case in pipeline_cases(options.pipelines)]
+    places = {job: place for place, job in enumerate(jobs)}
     jobs = [job for job in jobs if not wanted or job[1] in wanted]
     jobs = [job for job in jobs if options.kind in {None, job[0]}]
-    rows: list[dict[str, Any]] = []
+    rows = [row for row in _kept(options) if _case(row) in places]
+    there = {_case(row) for row in rows if row["name"] not in wanted}
+    jobs = [job for job in jobs if job not in there]
     found = {"versions": coverage_page.versions(), "rows": rows}
     with ThreadPoolExecutor(options.jobs) as pool:
         for row in pool.map(lambda job: _bounded(job[0], job[1], options), jobs):
             print(coverage_page.line(row), flush=True)  # noqa: T201 - a command
-            rows.append(row)
+            rows[:] = [one for one in rows if _case(one) != _case(row)] + [row]
+            rows.sort(key=lambda one: places[_case(one)])
             _write(found, options)  # what was found so far stays if somebody ends it
     print(coverage_page.summary(rows))  # noqa: T201 - a command
     return int(any(row["verdict"][dtype] == "wrong" for row in rows for dtype in row["verdict"]))
+
+
+def _case(row: dict[str, Any]) -> tuple[str, str]:
+    return row["kind"], row["name"]
+
+
+def _kept(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Return what an earlier run found, if that is asked for and it ran the same libraries."""
+    if not options.resume or not options.output or not options.output.exists():
+        return []
+    before = json.loads(options.output.read_text("utf-8"))
+    same = before["versions"] == coverage_page.versions()
+    return list(before["rows"]) if same else []
 
 
 def _write(found: dict[str, Any], options: argparse.Namespace) -> None:
@@ -66,11 +83,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="safeserial_converters.coverage", description=__doc__)
     parser.add_argument("only", nargs="*", help="names of classes or pipelines; default: all")
     parser.add_argument("-o", "--output", type=Path, help="write what was found as JSON")
+    parser.add_argument(
+        "--resume", action="store_true", help="keep what FILE of -o has, except of those named"
+    )
     parser.add_argument("--page", type=Path, help="write the table as Markdown")
     parser.add_argument("--pipelines", type=Path, default=PIPELINES, help="file with the pipelines")
     parser.add_argument("--kind", choices=["estimator", "pipeline"], help="default: both")
     parser.add_argument("-j", "--jobs", type=int, default=max(1, (os.cpu_count() or 2) // 2))
-    parser.add_argument("--limit", type=float, default=300.0, help="seconds for one of them")
+    parser.add_argument("--limit", type=float, default=600.0, help="seconds for one of them")
     return parser
 
 

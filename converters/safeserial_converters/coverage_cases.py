@@ -119,6 +119,17 @@ def _texts(seed: int, rows: int) -> list[str]:
     return [" ".join(random.choice(words, random.integers(0, 14))) for _ in range(rows)]
 
 
+def _records(seed: int, rows: int) -> list[dict[str, Any]]:
+    """Return dictionaries of numbers and strings, with keys left out; 10 % of strings are rare."""
+    random = np.random.default_rng(seed)
+    found = []
+    for i in range(rows):
+        rare = f"w{random.integers(100)}" if random.random() < 0.1 else None
+        one = {"a": float(random.normal()), "count": i % 4, "b": rare or "xyz"[i % 3], "é=": "ü=1"}
+        found.append({key: value for key, value in one.items() if random.random() < 0.8})
+    return found
+
+
 @functools.cache
 def _special() -> dict[str, tuple[dict[str, Any], Sequence[Data] | None]]:
     """Return the classes that take other things than a table of numbers or strings."""
@@ -136,7 +147,7 @@ def _special() -> dict[str, tuple[dict[str, Any], Sequence[Data] | None]]:
     images = random.normal(size=(30, 8, 7, 3))
     pictures = [Data("images", images[:20], None, images[20:])]
     grey = [*pictures, Data("grey", images[:20, :, :, 0], None, images[20:, :, :, 0])]
-    dictionaries = [{"a": float(i % 3), "b": "xyz"[i % 3]} for i in range(200)]
+    records = _records(0, 200), _records(1, 500)
     x, _, held = trials._matrix(0)  # noqa: SLF001 - the same rows as elsewhere
     atoms = random.normal(size=(4, 6))
     atoms /= np.linalg.norm(atoms, axis=1, keepdims=True)
@@ -150,7 +161,7 @@ def _special() -> dict[str, tuple[dict[str, Any], Sequence[Data] | None]]:
         "TfidfVectorizer": ({"ngram_range": (1, 2)}, texts),
         "HashingVectorizer": ({"n_features": 2**10}, texts),
         "FeatureHasher": ({"n_features": 2**6, "input_type": "string"}, strings),
-        "DictVectorizer": ({}, [Data("dictionaries", dictionaries, None, dictionaries)]),
+        "DictVectorizer": ({}, [Data("dictionaries", records[0], None, records[1])]),
         "PatchExtractor": ({"patch_size": (3, 2)}, grey),
         "LabelEncoder": ({}, labels),
         "LabelBinarizer": ({}, labels),
@@ -187,6 +198,8 @@ def _special() -> dict[str, tuple[dict[str, Any], Sequence[Data] | None]]:
         "SparseRandomProjection": ({"n_components": 3, "random_state": 0}, None),
         "PLSSVD": ({"n_components": 1}, None),
         "RadiusNeighborsTransformer": ({"radius": 5.0}, None),
+        "LocalOutlierFactor": ({"novelty": True}, None),  # without it, it takes no new rows
+        "DictionaryLearning": ({"random_state": 0, "max_iter": 20}, None),
     }
 
 

@@ -85,7 +85,7 @@ def build(
         )
     graph = Graph(target, registry.convert, time.monotonic() + time_limit, fallback=fallback)
     blocks = [graph.add_input(one.name, one.dtype, one.shape) for one in contract.inputs]
-    names = contract.names if contract.layout == "frame" else None
+    names = contract.names if contract.layout in {"frame", "records"} else None
     width = len(blocks) if names else (blocks[0].width if blocks[0].rank > 1 else 1)
     inputs = Inputs(graph, blocks, names, range(width))
     converted = registry.convert(graph, model, inputs)

@@ -66,6 +66,7 @@ class Graph:
         self.initializers: dict[str, onnx.TensorProto] = {}
         self.inputs: list[Tensor] = []
         self.thresholds: dict[int, list[npt.NDArray[np.float64]]] = {}
+        self.rows_depend = False
         self.path: tuple[str, ...] = ()
         self._convert = convert
         self._deadline = deadline
@@ -134,6 +135,13 @@ class Graph:
         """
         if origin is not None:
             self.thresholds.setdefault(origin, []).append(np.asarray(values, np.float64).ravel())
+
+    def note_batch(self) -> None:
+        """Tell the proof that, in the model itself, rows of one call depend on each other.
+
+        It then asks the model too for one row at a time where it runs the graph so.
+        """
+        self.rows_depend = True
 
     # ------------------------------------------------------------------ adding
 

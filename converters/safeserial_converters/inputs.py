@@ -6,12 +6,34 @@ Floor 7, beside the command line.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from safeserial_converters import ops
 from safeserial_converters.graph import Graph
 from safeserial_converters.tensors import Tensor
+
+#: Values of one column.
+Numbers = npt.NDArray[np.float64]
+
+
+class Origin(int):
+    """The number of the model's feature that a column is a scaled copy of, and how to go back."""
+
+    back: Callable[[Numbers], Numbers]
+
+
+def _scaled(origin: int | None, back: Callable[[Numbers], Numbers]) -> Origin | None:
+    if origin is None:
+        return None
+    found = Origin(origin)
+    earlier = getattr(origin, "back", None)
+    found.back = back if earlier is None else lambda values: earlier(back(values))
+    return found
 
 
 class Inputs:
@@ -27,7 +49,8 @@ class Inputs:
     names : sequence of str, optional
         Names of the columns, where there are any.
     origins : sequence of int or None, optional
-        For each column: its number among the *model's* features if it comes unchanged from there.
+        For each column: its number among the *model's* features if it comes from there, unchanged
+        or scaled.
     """
 
     def __init__(
@@ -119,6 +142,34 @@ class Inputs:
             return Inputs(self.graph, [ops.columns(self.blocks[0], chosen)], names, origins)
         return Inputs(self.graph, [self.column(i) for i in chosen], names, origins)
 
+    def scaled(self, tensor: Tensor, back: Callable[[int, Numbers], Numbers]) -> Inputs:
+        """Return the table after a map of each column by itself that can be undone.
+
+        Parameters
+        ----------
+        tensor : Tensor
+            The new values, as many columns.
+        back : callable
+            ``(column, values) -> values``, in NumPy: for the thresholds that later steps note.
+        """
+        origins = [_scaled(origin, partial(back, i)) for i, origin in enumerate(self.origins)]
+        return Inputs(self.graph, [tensor], None, origins)
+
     def note_thresholds(self, column: int, values: Any) -> None:
-        """Tell the proof the thresholds at which a column of this table changes a decision."""
-        self.graph.note_thresholds(self.origins[column], values)
+        """Tell the proof the thresholds at which a column of this table changes a decision.
+
+        Behind scalers they are taken back to what the model is given; and as trees compare in
+        single precision, the doubles at which the rounding turns are noted as well.
+        """
+        origin = self.origins[column]
+        if origin is None:
+            return
+        given = np.asarray(values, np.float64).ravel()
+        with np.errstate(all="ignore"):
+            below = given.astype(np.float32)
+            below = np.where(below > given, np.nextafter(below, np.float32(-np.inf)), below)
+            above = np.nextafter(below.astype(np.float32), np.float32(np.inf))
+            turns = (below.astype(np.float64) + above.astype(np.float64)) / 2
+            every = np.concatenate([given, turns])
+            back = getattr(origin, "back", None)
+            self.graph.note_thresholds(origin, every if back is None else back(every))

@@ -38,6 +38,12 @@ class Tolerance:
             return cls(1e-3, 1e-2)
         return cls(1e-9 if dtype == "float64" else 1e-6)
 
+    @classmethod
+    def of_proof(cls, dtype: str, profile: str) -> Tolerance:
+        """Return what a proof demands: a quarter of the promise, for rows that it does not run."""
+        promised = cls.of(dtype, profile)
+        return cls(promised.relative / 4, promised.labels) if profile == "exact" else promised
+
 
 @dataclass(frozen=True)
 class MethodParity:

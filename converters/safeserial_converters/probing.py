@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from safeserial_converters import records
 from safeserial_converters.contract import Contract, InputSpec
+from safeserial_converters.records import UNSEEN
 
 #: Rows of each kind, at most.
 ROWS = 200
-#: A category that no sample has.
-UNSEEN = "a category never seen"
 
 Thresholds = Mapping[int, Sequence[npt.NDArray[np.float64]]]
 
@@ -31,7 +31,7 @@ def variants(
     ----------
     contract : Contract
         The graph's inputs.
-    sample : array, list of str or DataFrame
+    sample : array, list of str or dict, or DataFrame
         The user's rows.
     thresholds : mapping of int to arrays
         Column to values at which the model changes a decision.
@@ -42,6 +42,9 @@ def variants(
     if isinstance(rows, list) and contract.layout == "matrix":
         rows = np.asarray(rows, object if contract.inputs[0].dtype == "string" else None)
     yield "sample", rows
+    if contract.layout == "records":
+        yield from records.variants(rows, ROWS, random)
+        return
     if contract.layout == "vector":
         documents = any(" " in str(one) for one in rows)  # and not labels
         if contract.inputs[0].dtype == "string" and documents:
@@ -161,8 +164,9 @@ def _at_thresholds(table: _Table, thresholds: Thresholds, random: np.random.Gene
         dtype = np.float32 if spec.dtype == "float32" else np.float64
         base = np.where(random.random(ROWS) < 0.5, picked.astype(np.float32), picked)
         base = base.astype(dtype)
-        step = random.choice([-np.inf, 0, np.inf], ROWS)
-        moved = np.where(step == 0, base, np.nextafter(base, step.astype(dtype)))
+        # Two steps: behind a scaler the way back is rounded as well.
+        step = random.choice([-2, -1, 0, 1, 2], ROWS).astype(dtype)
+        moved = base + step * np.spacing(base)
         return np.where(random.random(ROWS) < 0.7, moved, chosen)
 
     return table.with_columns(make)

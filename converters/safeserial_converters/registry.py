@@ -40,7 +40,7 @@ FAMILIES: Final = {
     "sklearn.neural_network": ("neural",),
     "sklearn.mixture": ("mixture",),
     "sklearn.cluster": ("cluster",),
-    "sklearn.decomposition": ("decomposition",),
+    "sklearn.decomposition": ("decomposition", "factorization", "sparse_coding", "topics"),
     "sklearn.cross_decomposition": ("decomposition",),
     "sklearn.random_projection": ("decomposition",),
     "sklearn.manifold": ("manifold",),

@@ -48,6 +48,11 @@ class ConversionResult:
     path: Path | None = None
     metadata: dict[str, str] = field(default_factory=dict, repr=False)
 
+    @property
+    def profile(self) -> str:
+        """``"exact"``, or ``"fast"``: computed in float32, and proved to 1e-3 only."""
+        return self.report.profile
+
     def session(self, threads: int = 1) -> Any:
         """Return an ONNX Runtime session over the model."""
         from safeserial_converters.proof import session
@@ -70,6 +75,7 @@ class ConversionResult:
             "outputs": list(self.outputs),
             "report": self.report.to_dict(),
             "engine": self.engine,
+            "profile": self.profile,
             "seconds": self.seconds,
             "size": len(self.data),
             "path": None if self.path is None else str(self.path),

@@ -141,12 +141,51 @@ def _extend(parts: dict[str, list[Any]], **values: Any) -> None:
         parts[name].append(np.asarray(one))
 
 
+def _without_sets(tree: Tree) -> tuple[Tree, npt.NDArray[Any]]:
+    """Return a tree that asks for one category at a time, and the names of its nodes' modes.
+
+    A set becomes a row of nodes, each of which compares with one of its members and leads to the
+    same child if they are equal: ONNX Runtime allows for that.  The nodes are added behind the
+    others, so that leaves keep their numbers.
+    """
+    modes = np.where(tree.left < 0, "LEAF", _MODES[tree.mode]).astype(object)
+    if not tree.categories:
+        return tree, modes
+    columns = [tree.left, tree.right, tree.feature, tree.threshold, tree.missing_left]
+    left, right, feature, threshold, missing = (one.tolist() for one in columns)
+    names = modes.tolist()
+    for node, members in tree.categories.items():
+        otherwise, place = right[node], node
+        if not members:
+            threshold[node], names[node] = -np.inf, _MODES[LEQ]  # nothing is in an empty set
+        for i, member in enumerate(members):
+            if i:
+                right[place] = len(left)
+                place = len(left)
+                left.append(left[node])
+                right.append(otherwise)
+                feature.append(feature[node])
+                threshold.append(0.0)
+                missing.append(missing[node])
+                names.append("")
+            threshold[place], names[place] = float(member), "BRANCH_EQ"
+    plain = Tree(
+        np.asarray(left),
+        np.asarray(right),
+        np.asarray(feature),
+        np.asarray(threshold),
+        np.asarray(missing),
+        mode=tree.mode,
+    )
+    return plain, np.array(names, object)
+
+
 def older_attributes(trees: Sequence[Tree], dtype: str, graph: Any) -> dict[str, Any]:
     """Return those of ``TreeEnsembleRegressor``: its single precision counts leaves exactly."""
     if dtype == "float64" and graph.target.ml_opset < ML_DOUBLE:
         raise graph.refuse("a tree", "it compares in double, which needs ai.onnx.ml 3")
-    if any(tree.categories for tree in trees):
-        raise graph.refuse("a tree", "it decides by sets of categories, which needs ai.onnx.ml 5")
+    plain, modes = zip(*(_without_sets(tree) for tree in trees), strict=True)
+    trees = plain
     sizes = [len(tree.left) for tree in trees]
     number = np.repeat(np.arange(len(trees)), sizes)
     node = np.concatenate([np.arange(size) for size in sizes])
@@ -157,7 +196,6 @@ def older_attributes(trees: Sequence[Tree], dtype: str, graph: Any) -> dict[str,
         full[~is_leaf] = np.concatenate(values)
         return full.tolist()
 
-    names = [np.where(tree.left < 0, "LEAF", _MODES[tree.mode]) for tree in trees]
     splits = np.zeros(len(node), dtype)
     splits[~is_leaf] = np.concatenate([splits_of(tree, dtype) for tree in trees])
     weights = np.arange(np.count_nonzero(is_leaf)).astype(dtype)
@@ -165,7 +203,7 @@ def older_attributes(trees: Sequence[Tree], dtype: str, graph: Any) -> dict[str,
         "nodes_treeids": number.tolist(),
         "nodes_nodeids": node.tolist(),
         "nodes_featureids": joined([tree.feature[tree.inner] for tree in trees]),
-        "nodes_modes": np.concatenate(names).tolist(),
+        "nodes_modes": np.concatenate(modes).tolist(),
         "nodes_truenodeids": joined([tree.left[tree.inner] for tree in trees]),
         "nodes_falsenodeids": joined([tree.right[tree.inner] for tree in trees]),
         "nodes_missing_value_tracks_true": joined(

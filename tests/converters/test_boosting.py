@@ -141,21 +141,22 @@ def test_categories_by_name(as_category: bool) -> None:
 
 def test_the_older_operator_decides_the_same() -> None:
     require_right(
-        lambda: HistGradientBoostingClassifier(max_iter=6), only=["missing", "binary"], ml_opset=3
+        lambda: HistGradientBoostingClassifier(max_iter=6), only=["missing", "binary"], ml_opset=5
     )
     require_right(
         lambda: GradientBoostingClassifier(n_estimators=6), only=["multiclass"], ml_opset=1
     )
 
 
-def test_sets_of_categories_need_the_newer_operator() -> None:
-    require_right(
-        lambda: HistGradientBoostingClassifier(max_iter=4, categorical_features=[1]),
-        only=[],
-        also=[_codes(12, missing=0.0)],
-        refused=[("*", "*")],
-        ml_opset=3,
-    )
+@pytest.mark.parametrize("ml_opset", [3, 5])
+def test_sets_of_categories_in_both_operators(ml_opset: int) -> None:
+    for missing in (0.0, 0.2):
+        require_right(
+            lambda: HistGradientBoostingClassifier(max_iter=4, categorical_features=[1]),
+            only=[],
+            also=[_codes(12, missing=missing)],
+            ml_opset=ml_opset,
+        )
 
 
 def test_the_fast_profile_decides_the_same() -> None:

@@ -33,12 +33,23 @@ def test_there_are_fifty_pipelines_and_each_can_be_fitted_anew():
 @pytest.mark.slow
 def test_from_one_command(tmp_path, capsys):
     found, page = tmp_path / "found.json", tmp_path / "page.md"
-    arguments = ["LabelEncoder", "DictVectorizer", "-o", str(found), "--page", str(page)]
+    arguments = ["LabelEncoder", "BernoulliRBM", "-o", str(found), "--page", str(page)]
     assert coverage.main([*arguments, "--kind", "estimator"]) == 0
     rows = {row["name"]: row for row in json.loads(found.read_text("utf-8"))["rows"]}
     assert rows["LabelEncoder"]["verdict"] == {"float32": "right", "float64": "right"}
-    assert rows["DictVectorizer"]["verdict"] == {"float32": "refused", "float64": "refused"}
+    assert rows["BernoulliRBM"]["verdict"] == {"float32": "partly", "float64": "partly"}
     assert "| LabelEncoder | `transform` | right | right |" in page.read_text("utf-8")
+    assert "2 estimators" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_where_another_was_ended(tmp_path, capsys):
+    found = tmp_path / "found.json"
+    common = ["-o", str(found), "--kind", "estimator", "--resume"]
+    assert coverage.main(["LabelEncoder", *common]) == 0
+    assert coverage.main(["KernelCenterer", *common]) == 0
+    rows = json.loads(found.read_text("utf-8"))["rows"]
+    assert [row["name"] for row in rows] == ["KernelCenterer", "LabelEncoder"]
     assert "2 estimators" in capsys.readouterr().out
 
 

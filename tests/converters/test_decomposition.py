@@ -35,8 +35,6 @@ from tests.converters.harness import Data, require_right
         ),
         (de.KernelPCA, {"n_components": 3, "kernel": "rbf"}, ["plain"], []),
         (de.KernelPCA, {"n_components": 2, "kernel": "poly"}, ["positive"], []),
-        (de.NMF, {"n_components": 2, "max_iter": 500}, ["positive"], [("*", "*")]),
-        (de.LatentDirichletAllocation, {"n_components": 2}, ["counts"], [("*", "*")]),
         (cd.PLSRegression, {}, ["plain", "multioutput"], []),
         (cd.PLSCanonical, {}, ["multioutput"], []),
         (cd.CCA, {}, ["multioutput"], []),

@@ -15,6 +15,7 @@ from sklearn.feature_extraction.text import (
     TfidfVectorizer,
 )
 from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.naive_bayes import BernoulliNB
 from sklearn.pipeline import make_pipeline
 
 from safeserial.errors import UnsupportedModelError
@@ -148,3 +149,22 @@ def test_lower_case_of_any_text(letters, rows):
 )
 def test_token_patterns(pattern, known):
     assert (translate(pattern) is not None) is known
+
+
+def test_signs_that_cancel_leave_nothing_behind():
+    """1/3 - 1/9 - 1/9 - 1/9 is not 0: what falls on one column is summed before it is divided."""
+    random = np.random.default_rng(0)
+    words = "red GREEN été ΩΜΈΓΑ 漢字 don't İstanbul a_b 0 1.5 nan".split()
+    some = [" ".join(random.choice(words, random.integers(0, 9))) for _ in range(400)]
+    target = np.array([int("red" in one) for one in some[:150]])
+    data = Data("texts", some[:150], target, some[150:])
+    hashing = HashingVectorizer(analyzer="char", n_features=64)
+    for last in ([BernoulliNB()], [TfidfTransformer(), BernoulliNB()]):
+        require_right(lambda last=last: make_pipeline(hashing, *last), only=[], also=[data])
+
+
+def test_a_zero_at_the_end_of_a_text_is_a_character():
+    ends = ["ab\x00", "ab", "\x00"]
+    model = CountVectorizer(analyzer="char").fit(ends)
+    found = to_onnx(model, ends).run(ends)["transform"]
+    assert found.tolist() == model.transform(ends).toarray().tolist()

@@ -91,8 +91,8 @@ def test_more_trees_than_are_summed_at_once(monkeypatch: pytest.MonkeyPatch) -> 
     )
 
 
-@pytest.mark.parametrize("ml_opset", [1, 3])
-def test_the_older_operator_decides_the_same(ml_opset: int) -> None:
+@pytest.mark.parametrize("ml_opset", [1, 5])
+def test_the_other_operators_decide_the_same(ml_opset: int) -> None:
     require_right(
         lambda: RandomForestClassifier(10, random_state=0),
         only=["missing", "binary", "multioutput"],

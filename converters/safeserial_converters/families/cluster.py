@@ -25,12 +25,23 @@ def _nearest(x: Tensor, centres: Any) -> Tensor:
     return ops.argmin(squared_distances(x, np.asarray(centres, np.float64), shifted=False), 1)
 
 
+#: Squared norm of the centres to squared distance from them, beyond which distances are noise.
+FAR = 5e4
+
+
 def _distances(model: Any, x: Tensor, centres: Any, *, lonely: bool) -> Tensor:
     """Return the distances from the centres.
 
-    scikit-learn's lose half of their digits where a row lies on a centre: what is left of them
-    there is noise that no graph can repeat.
+    scikit-learn's lose half of their digits where a row lies on a centre, and all of them where the
+    centres are far from 0 beside their spread: what is left is noise that no graph can repeat.
     """
+    inertia, rows = getattr(model, "inertia_", None), len(getattr(model, "labels_", ()))
+    if inertia is not None and rows:
+        norm = float((np.asarray(centres, np.float64) ** 2).sum(1).max())
+        if norm * rows > FAR * float(inertia):
+            reason = "the rows are far from 0 beside their spread, where its distances are noise"
+            hint = 'scale them first (StandardScaler), or choose methods=["predict"]'
+            raise x.graph.refuse(model, f"transform: {reason}", hint=hint)
     if lonely:
         reason = (
             "a cluster has one row: its distance from its centre is rounding noise in the model"

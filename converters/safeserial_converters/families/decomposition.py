@@ -151,16 +151,3 @@ def convert_projection(model: Any, inputs: Inputs, graph: Graph) -> dict[str, An
     components = model.components_
     dense = components.toarray() if hasattr(components, "toarray") else components
     return {"transform": inputs.numeric() @ graph.constant(np.asarray(dense).T, graph.real)}
-
-
-def _iterative(model: Any, inputs: Inputs, graph: Graph) -> dict[str, Any]:
-    reason = (
-        "its transform runs a solver until it converges; a graph would not stop at the same step"
-    )
-    raise graph.refuse(model, reason)
-
-
-converts(*(D + name for name in (
-    "NMF", "MiniBatchNMF", "LatentDirichletAllocation", "DictionaryLearning",
-    "MiniBatchDictionaryLearning", "SparseCoder",
-)))(_iterative)  # fmt: skip

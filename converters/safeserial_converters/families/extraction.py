@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""DictVectorizer, which takes no tensors, and PatchExtractor, which takes images.
+"""DictVectorizer, which takes dictionaries, and PatchExtractor, which takes images.
 
 Floor 7, beside the command line.
 """
@@ -19,12 +19,35 @@ from safeserial_converters.tensors import Tensor
 
 @converts("sklearn.feature_extraction.DictVectorizer")
 def convert_dict_vectorizer(model: Any, inputs: Inputs, graph: Graph) -> dict[str, Any]:
-    """Refused: its rows are dictionaries."""
-    raise graph.refuse(
-        model,
-        "its rows are dictionaries, which are no tensors",
-        hint="use a DataFrame with OneHotEncoder in a ColumnTransformer",
-    )
+    """A column a number and a column a string that a key had in the fit; absent keys give 0."""
+    if inputs.names is None or len(inputs.blocks) != len(inputs.names):
+        raise graph.refuse(model, "it takes dictionaries", hint="pass a list of them as the sample")
+    if np.dtype(model.dtype) not in (np.float64, np.float32):
+        raise graph.refuse(model, f"its numbers are {np.dtype(model.dtype)}")
+    known = dict(model.vocabulary_)
+    parts, places = [], []
+    for name, block in zip(inputs.names, inputs.blocks, strict=True):
+        if block.dtype == "string":
+            prefix = f"{name}{model.separator}"
+            own = [one for one in known if one.startswith(prefix) and len(one) > len(prefix)]
+            texts = np.array([one.removeprefix(prefix) for one in own], object)
+            part = ops.one_hot(ops.ravel(ops.codes(block, texts)), len(own)) if own else None
+        else:
+            own = [name] if name in known else []
+            value = block.cast(str(np.dtype(model.dtype))).cast(graph.real)
+            part = ops.where(ops.isnan(block), 0.0, value)
+        if own and part is not None:
+            parts.append(part)
+            places += [known[one] for one in own]
+    if sorted(places) != list(range(len(known))):
+        lost = sorted(set(range(len(known))) - set(places))
+        names = ", ".join(repr(model.feature_names_[i]) for i in lost[:3])
+        raise graph.refuse(
+            model,
+            f"no key of the sample gives {names}" if lost else "two keys give the same column",
+            hint="let the sample have every key that the model knows" if lost else None,
+        )
+    return {"transform": ops.columns(ops.concat(parts), np.argsort(places))}
 
 
 @converts("sklearn.feature_extraction.image.PatchExtractor")

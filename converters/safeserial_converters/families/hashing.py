@@ -7,6 +7,7 @@ not zero.  :class:`HashedRows` keeps only these; a linear model takes them as th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -34,15 +35,37 @@ class HashedRows(Tensor):
         Number of columns.
     places, values : Tensor
         ``[N, W]``: columns, which may come several times, and what is added to each.
+    counts : Tensor, optional
+        The same before `steps`, whole numbers; default: `values`.
+    steps : tuple of callable
+        What was done to the rows since: ones that cancel each other are summed before it, and give
+        nothing, as in scikit-learn.
     """
 
-    __slots__ = ("_dense", "places", "values")
+    __slots__ = ("_dense", "counts", "places", "steps", "values")
 
-    def __init__(self, graph: Graph, width: int, places: Tensor, values: Tensor) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        width: int,
+        places: Tensor,
+        values: Tensor,
+        *,
+        counts: Tensor | None = None,
+        steps: tuple[Callable[[Tensor], Tensor], ...] = (),
+    ) -> None:
         self._dense = ""
         super().__init__(graph, "", values.dtype, (None, width))
         self.places = places
         self.values = values
+        self.counts = values if counts is None else counts
+        self.steps = steps
+
+    def _after(self, values: Tensor, step: Callable[[Tensor], Tensor]) -> HashedRows:
+        steps = (*self.steps, step)
+        return HashedRows(
+            self.graph, self.width, self.places, values, counts=self.counts, steps=steps
+        )
 
     @property
     def name(self) -> str:
@@ -67,8 +90,13 @@ class HashedRows(Tensor):
         shape = ops.concat([count, graph.constant(np.array([self.width]))], axis=0)
         zero = graph.constant(np.zeros(1), self.dtype)
         ground = graph.emit("Expand", [zero, shape], self.dtype, self.shape)
-        parts = [ground, self.places, self.values]
-        return graph.emit("ScatterElements", parts, self.dtype, self.shape, axis=1, reduction="add")
+        parts = [ground, self.places, self.counts]
+        found = graph.emit(
+            "ScatterElements", parts, self.dtype, self.shape, axis=1, reduction="add"
+        )
+        for step in self.steps:
+            found = step(found)
+        return found
 
     def __matmul__(self, other: Operand) -> Tensor:
         right = self.graph.lift(other, self.dtype)
@@ -80,7 +108,7 @@ class HashedRows(Tensor):
     def __mul__(self, other: Operand) -> Tensor:
         if isinstance(other, np.ndarray) and other.shape == (self.width,):  # a weight a column
             weights = ops.gather(self.graph.constant(other, self.dtype), self.places)
-            return HashedRows(self.graph, self.width, self.places, self.values * weights)
+            return self._after(self.values * weights, lambda rows: rows * other)
         return super().__mul__(other)
 
     def normalized(self, norm: str) -> HashedRows:
@@ -96,7 +124,7 @@ class HashedRows(Tensor):
 
         (size,) = ops.scan_rows([self.places, self.values], length)
         size = ops.unsqueeze(ops.where(size.equal(0.0), 1.0, size), 1)
-        return HashedRows(self.graph, self.width, self.places, self.values / size)
+        return self._after(self.values / size, lambda rows: rows / size)
 
 
 @converts("sklearn.feature_extraction.text.HashingVectorizer")

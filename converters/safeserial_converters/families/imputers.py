@@ -6,6 +6,7 @@ Floor 7, beside the command line.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -50,18 +51,21 @@ def convert_simple(model: Any, inputs: Inputs, graph: Graph) -> dict[str, Any]:
     if not table.has_strings and len(table.blocks) == 1:
         x = ops.columns(table.tensor, kept)
         fill = np.array([float(statistics[i]) for i in kept])
-        parts.append(ops.where(is_missing(x, model.missing_values), fill, x))
+        filled = ops.where(is_missing(x, model.missing_values), fill, x)
+        # What was there stays as it was: so do the columns that thresholds are noted for.
+        parts.append(Inputs(graph, [filled], None, [table.origins[i] for i in kept]))
     else:
         for i in kept:
             x = table.column(i)
             one = str(statistics[i]) if x.dtype == "string" else float(statistics[i])
             filled = graph.constant(np.array([[one]]), x.dtype)
-            parts.append(ops.where(is_missing(x, model.missing_values), filled, x))
+            filled = ops.where(is_missing(x, model.missing_values), filled, x)
+            parts.append(Inputs(graph, [filled], None, [table.origins[i]]))
     if model.add_indicator:
         parts.append(_indicated(model, mask_of(inputs, model.missing_values)))
     found = Inputs.beside(graph, parts)
     same = len({block.dtype for block in found.blocks}) == 1
-    return {"transform": found.tensor if same else found}
+    return {"transform": Inputs(graph, [found.tensor], None, found.origins) if same else found}
 
 
 def _is_nan(value: Any) -> bool:
@@ -87,6 +91,12 @@ def convert_knn(model: Any, inputs: Inputs, graph: Graph) -> dict[str, Any]:
     """The mean of the nearest rows that have the value, by distance over what both rows have."""
     if callable(model.weights) or model.metric != "nan_euclidean":
         raise graph.refuse(model, "its weights or its metric is a Python function")
+    if any(_repeats(one) for one in _present(model)):
+        reason = (
+            "a column repeats a value: of rows that lie equally near, which are taken depends on "
+            "the processor"
+        )
+        raise graph.refuse(model, reason, hint="use a SimpleImputer or an IterativeImputer")
     x = inputs.numeric()
     mask = is_missing(x, model.missing_values)
     distances = _nan_distances(ops.where(mask, 0.0, x), mask, model)
@@ -104,6 +114,18 @@ def convert_knn(model: Any, inputs: Inputs, graph: Graph) -> dict[str, Any]:
     if model.add_indicator:
         parts.append(_indicated(model, mask))
     return {"transform": ops.concat(parts)}
+
+
+def _present(model: Any) -> Iterator[Any]:
+    """Yield the values of each column of the fit."""
+    for values, absent in zip(
+        np.asarray(model._fit_X, np.float64).T, model._mask_fit_X.T, strict=True
+    ):
+        yield values[~absent]
+
+
+def _repeats(values: Any) -> bool:
+    return len(np.unique(values)) < len(values)
 
 
 def _nan_distances(x: Tensor, mask: Tensor, model: Any) -> Tensor:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from safeserial_converters import ops
+from safeserial_converters import ops, special
 from safeserial_converters.families.kernel_functions import pairwise_kernel
 from safeserial_converters.graph import Graph
 from safeserial_converters.inputs import Inputs
@@ -51,7 +51,7 @@ def convert_nystroem(model: Any, inputs: Inputs, graph: Graph) -> dict[str, Any]
 
 def _waves(model: Any, x: Tensor) -> Tensor:
     projected = x @ x.graph.constant(model.random_weights_, x.dtype) + model.random_offset_
-    return ops.unary("Cos", projected)
+    return special.cos(projected)
 
 
 @converts(KA + "RBFSampler")
@@ -81,7 +81,8 @@ def convert_additive(model: Any, inputs: Inputs, graph: Graph) -> dict[str, Any]
     for j in range(1, model.sample_steps):
         factor = ops.sqrt(safe * 2.0 * float(interval) / float(np.cosh(np.pi * j * interval)))
         angle = turn * float(j)
-        parts += [ops.where(zero, 0.0, factor * ops.unary(op, angle)) for op in ("Cos", "Sin")]
+        waves = (special.cos(angle), ops.unary("Sin", angle))
+        parts += [ops.where(zero, 0.0, factor * wave) for wave in waves]
     return {"transform": ops.concat(parts)}
 
 

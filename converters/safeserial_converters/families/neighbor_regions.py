@@ -22,13 +22,17 @@ from safeserial_converters.tensors import Tensor
 NE = "sklearn.neighbors."
 
 
+def _limit(model: Any, search: Search) -> float:
+    """Return the radius as the search compares it: reduced, as the distances are."""
+    radius, power = float(model.radius), search.metric.power
+    return radius**power if np.isfinite(power) else radius
+
+
 def _weights_within(model: Any, search: Search, row: Tensor) -> Tensor:
     """Return the weight of each row of the fit for a row, 0 beyond the radius: ``[M]``."""
     metric = search.metric
     reduced = metric.reduced(differences(row, search.points))
-    radius = float(model.radius)
-    limit = radius**metric.power if np.isfinite(metric.power) else radius
-    inside = (reduced <= limit).cast(row.dtype)
+    inside = (reduced <= _limit(model, search)).cast(row.dtype)
     if model.weights in (None, "uniform"):
         return inside
     if model.weights != "distance":
@@ -69,24 +73,57 @@ def convert_regressor(model: Any, inputs: Inputs, graph: Graph) -> dict[str, Any
 @converts(NE + "RadiusNeighborsClassifier")
 def convert_classifier(model: Any, inputs: Inputs, graph: Graph) -> dict[str, Any]:
     """The votes within the radius; without any the outliers' label, or failure as in the model."""
-    if model.outputs_2d_:
-        raise graph.refuse(model, "it has several targets")
-    classes = np.asarray(model.classes_)
-    votes, weight = _sums_within(model, inputs, graph, np.eye(len(classes))[np.ravel(model._y)])
+    many = bool(model.outputs_2d_)
+    known = [np.asarray(one) for one in (model.classes_ if many else [model.classes_])]
+    codes = np.asarray(model._y).reshape(-1, len(known))
+    tables = [np.eye(len(one))[codes[:, k]] for k, one in enumerate(known)]
+    votes, weight = _sums_within(model, inputs, graph, np.concatenate(tables, axis=1))
+    found = []
+    first = 0
+    for k, classes in enumerate(known):
+        own = ops.columns(votes, range(first, first + len(classes)))
+        label = None if model.outlier_label_ is None else np.ravel(model.outlier_label_)[k]
+        found.append(_voted(graph, classes, own, weight, label))
+        first += len(classes)
+    if not many:
+        return {"predict": found[0][0], "predict_proba": found[0][1]}
+    return {
+        "predict": lambda: ops.concat([ops.unsqueeze(one, 1) for one, _ in found]),
+        "predict_proba": [shares for _, shares in found],
+    }
+
+
+def _voted(
+    graph: Graph, classes: npt.NDArray[Any], votes: Tensor, weight: Tensor, outlier: Any
+) -> tuple[Tensor, Tensor]:
+    """Return the label of each row, and the shares of the classes."""
     empty = weight.equal(0.0)
     shares = votes / ops.where(empty, 1.0, weight)
-    best = ops.argmax(shares, 1)
-    if model.outlier_label_ is None:
+    best = ops.where(ops.squeeze(empty, 1), len(classes), ops.argmax(shares, 1))
+    if outlier is None:
         # Beyond the last class: the runtime fails where the model raises.
-        best = ops.where(ops.squeeze(empty, 1), len(classes), best)
-        found = ops.labels(classes, best)
         checked = ops.gather(graph.constant(np.zeros(len(classes)), graph.real), best)
-        return {"predict": found, "predict_proba": shares + ops.unsqueeze(checked, 1)}
-    label = np.ravel(model.outlier_label_)[0]
-    shares = ops.where(empty, (classes == label).astype(np.float64)[None], shares)
-    known = np.append(classes, np.asarray([label], classes.dtype))
-    best = ops.where(ops.squeeze(empty, 1), len(classes), best)
-    return {"predict": ops.labels(known, best), "predict_proba": shares}
+        return ops.labels(classes, best), shares + ops.unsqueeze(checked, 1)
+    shares = ops.where(empty, (classes == outlier).astype(np.float64)[None], shares)
+    return ops.labels(np.append(classes, np.asarray([outlier], classes.dtype)), best), shares
+
+
+@converts(NE + "RadiusNeighborsTransformer")
+def convert_transformer(model: Any, inputs: Inputs, graph: Graph) -> dict[str, Any]:
+    """A row for each row, with the distances (or 1) at those within the radius."""
+    search = Search.of(model, graph)
+    if search.kind == "brute" and model.mode == "distance" and search.metric.name == "euclidean":
+        reason = "its brute-force distances are rounding noise where a row is one of the fit"
+        raise graph.refuse(model, reason, hint='fit with algorithm="kd_tree"')
+    back = np.argsort(search.numbers)
+
+    def body(row: Tensor) -> list[Tensor]:
+        reduced = search.metric.reduced(differences(row, search.points))
+        inside = reduced <= _limit(model, search)
+        value = search.metric.distance(reduced) if model.mode == "distance" else 1.0
+        return [ops.gather(ops.where(inside, value, row.graph.constant(0.0, row.dtype)), back)]
+
+    return {"transform": lambda: ops.scan_rows([inputs.numeric()], body)[0]}
 
 
 @converts(NE + "NearestCentroid")

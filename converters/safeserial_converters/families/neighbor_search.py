@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from safeserial_converters import ops
+from safeserial_converters.families.neighbor_sort import sort_neighbours
 from safeserial_converters.graph import Graph
 from safeserial_converters.tensors import Tensor
 
@@ -139,8 +140,8 @@ class Search:
         def careful() -> list[Tensor]:
             order = self._order_of_visit(row)
             heap, kept = _heap(ops.gather(reduced, order), k)
-            best, slot = ops.smallest_k(heap, k)
-            return [best, ops.gather(order, ops.gather(kept, slot))]
+            best, place = sort_neighbours(heap, kept, k)
+            return [best, ops.gather(order, place)]
 
         yes, results = graph.subgraph([], careful)
         no, _ = graph.subgraph([], plain)

@@ -167,9 +167,7 @@ def convert_outliers(model: Any, inputs: Inputs, graph: Graph) -> dict[str, Any]
         "score_samples": score,
         "decision_function": decide,
         "predict": lambda: ops.labels([1, -1], (decide() < 0.0).cast("int64")),
-        "kneighbors": lambda: list(
-            Neighbourhood(model, inputs, graph, int(model.n_neighbors_)).exact()
-        ),
+        "kneighbors": lambda: list(near.exact()),
     }
 
 

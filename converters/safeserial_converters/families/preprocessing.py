@@ -27,7 +27,18 @@ def convert_standard_scaler(model: Any, inputs: Inputs, graph: Graph) -> dict[st
         x = x - model.mean_
     if model.with_std:
         x = x / model.scale_
-    return {"transform": x}
+    centre = model.mean_ if model.with_mean else None
+    return {"transform": _scaled(inputs, x, centre, model.scale_ if model.with_std else None)}
+
+
+def _scaled(inputs: Inputs, x: Tensor, centre: Any, scale: Any) -> Inputs:
+    """Return a table that was centred and divided, with the way back."""
+
+    def back(column: int, values: Any) -> Any:
+        wide = values if scale is None else values * scale[column]
+        return wide if centre is None else wide + centre[column]
+
+    return inputs.scaled(x, back)
 
 
 @inverts(PRE + "StandardScaler")
@@ -46,7 +57,8 @@ def convert_robust_scaler(model: Any, inputs: Inputs, graph: Graph) -> dict[str,
         x = x - model.center_
     if model.with_scaling:
         x = x / model.scale_
-    return {"transform": x}
+    centre = model.center_ if model.with_centering else None
+    return {"transform": _scaled(inputs, x, centre, model.scale_ if model.with_scaling else None)}
 
 
 @inverts(PRE + "RobustScaler")
@@ -63,7 +75,8 @@ def convert_min_max_scaler(model: Any, inputs: Inputs, graph: Graph) -> dict[str
     x = inputs.numeric() * model.scale_ + model.min_
     if model.clip:
         x = ops.clip(x, float(model.feature_range[0]), float(model.feature_range[1]))
-    return {"transform": x}
+    found = inputs.scaled(x, lambda i, values: (values - model.min_[i]) / model.scale_[i])
+    return {"transform": found}
 
 
 @inverts(PRE + "MinMaxScaler")
@@ -76,7 +89,8 @@ def invert_min_max_scaler(model: Any, values: Tensor, graph: Graph) -> Tensor:
 def convert_max_abs_scaler(model: Any, inputs: Inputs, graph: Graph) -> dict[str, Any]:
     """Divide; clip where asked."""
     x = inputs.numeric() / model.scale_
-    return {"transform": ops.clip(x, -1.0, 1.0) if getattr(model, "clip", False) else x}
+    x = ops.clip(x, -1.0, 1.0) if getattr(model, "clip", False) else x
+    return {"transform": _scaled(inputs, x, None, model.scale_)}
 
 
 @inverts(PRE + "MaxAbsScaler")

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from safeserial_converters import ops
 from safeserial_converters.graph import Graph
 from safeserial_converters.inputs import Inputs
 from safeserial_converters.registry import converts
@@ -24,8 +25,9 @@ SELECTORS = (
 def selected(model: Any, inputs: Inputs, graph: Graph) -> Inputs:
     """Return the columns that a selector keeps."""
     kept = np.flatnonzero(model.get_support())
-    if not len(kept):
-        raise graph.refuse(model, "it keeps no column")
+    if not len(kept):  # a table without columns, as in the model
+        empty = np.zeros(0, np.int64)
+        return Inputs(graph, [ops.gather(inputs.column(0).cast(graph.real), empty, axis=1)], [])
     return inputs.select(kept)
 
 
