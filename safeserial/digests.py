@@ -31,13 +31,15 @@ class Hasher(Protocol):
         """Return the digest of all bytes so far, 64 lowercase hex digits."""
 
 
-def new_hasher(algorithm: str) -> Hasher:
+def new_hasher(algorithm: str, *, parallel: bool = False) -> Hasher:
     """Start a digest.
 
     Parameters
     ----------
     algorithm : {"blake3", "sha256"}
         Which function.
+    parallel : bool, default=False
+        Whether one update may use all cores, as BLAKE3 can.
 
     Returns
     -------
@@ -52,7 +54,7 @@ def new_hasher(algorithm: str) -> Hasher:
     if algorithm == "blake3":
         from blake3 import blake3
 
-        return blake3()
+        return blake3(max_threads=blake3.AUTO) if parallel else blake3()
     if algorithm == "sha256":
         return hashlib.sha256()
     raise UnsupportedVersionError(f"unknown digest algorithm {algorithm!r}")

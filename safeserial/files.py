@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import mmap
 import os
 import secrets
 import stat
@@ -77,6 +78,40 @@ class FileSource:
                 raise CorruptArtifactError("the file ends early (it changed while it was read)")
             done += count
 
+    def map_next(self, size: int, *, writable: bool) -> memoryview:
+        """Return the next `size` bytes as a mapping of the file, and move on.
+
+        Parameters
+        ----------
+        size : int
+            Bytes.
+        writable : bool
+            Whether the mapping may be written to; the file is never changed by that.
+
+        Raises
+        ------
+        UnreadableFileError
+            If others could change the file while it is mapped, or it cannot be mapped.
+        """
+        facts = self.facts()
+        mine = not hasattr(os, "geteuid") or facts.st_uid in (0, os.geteuid())
+        if not mine or facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise UnreadableFileError(
+                "others may change this file, after it is verified too: it is not mapped",
+                hint="load it without mmap_mode, or make it yours: chmod go-w",
+            )
+        start = self._stream.tell()
+        skipped = start % mmap.ALLOCATIONGRANULARITY
+        access = mmap.ACCESS_COPY if writable else mmap.ACCESS_READ
+        try:
+            mapping = mmap.mmap(
+                self._stream.fileno(), size + skipped, access=access, offset=start - skipped
+            )
+        except (OSError, ValueError, OverflowError) as error:
+            raise UnreadableFileError(f"the file cannot be mapped: {error}") from None
+        self._stream.seek(start + size)
+        return memoryview(mapping)[skipped:]
+
 
 class BytesSource:
     """Bytes already in memory.
@@ -137,7 +172,7 @@ def open_regular(path: StrPath) -> Iterator[FileSource]:
         try:
             yield FileSource(stream, facts.st_size)
         except OSError as error:
-            if isinstance(error, UnreadableFileError):
+            if isinstance(error, SafeSerialError):
                 raise
             raise UnreadableFileError(f"cannot read {display(path)}: {error.strerror}") from None
 

@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 
 from safeserial.dtypes import decode_dtypes, item_size
 from safeserial.errors import CorruptArtifactError
+from safeserial.rows import MAX_FORM_BYTES, MAX_ROWS, Form, decode_form
 from safeserial.strictjson import Json
 
 STREAM: Final = "payload/model.pickle"
@@ -30,10 +31,9 @@ _MAGIC: Final = b"SSIX0001"
 _HEAD: Final = struct.Struct("<8sQQQ")
 _COLUMN_OBJECT: Final = struct.Struct("<8sQ")
 _ARRAY_OBJECT: Final = struct.Struct("<8sIBBH")  # the same 16 bytes, read the other way
-# From so many on, arrays are checked together.
-_MANY: Final = 16
 _MAX_PARTS: Final = 2**28
 ARRAY_KIND: Final = b"ndarray\0"
+ROWS_KIND: Final = b"rows\0\0\0\0"
 _FORTRAN, _READ_ONLY = 1, 2
 # What the flags of an array say of its order and of whether it was writable.
 _FLAGS: Final = (("C", True), ("F", True), ("C", False), ("F", False))
@@ -48,6 +48,11 @@ COLUMN_KINDS: Final = {
     b"dict-q-s": "qs",
     b"dict-q-q": "qq",
     b"dict-q-d": "qd",
+}
+_WIDTHS: Final = {
+    ARRAY_KIND: 1,
+    ROWS_KIND: 1,
+    **{kind: len(codes) for kind, codes in COLUMN_KINDS.items()},
 }
 
 
@@ -92,6 +97,25 @@ class Column:
     parts: tuple[memoryview, ...] = field(repr=False)
 
 
+@dataclass(frozen=True)
+class Rows:
+    """A list of like objects outside the opcode stream.
+
+    Parameters
+    ----------
+    count : int
+        Number of objects.
+    inner : int
+        0; or the length of the lists that the objects stand in.
+    form : Form
+        What they have in common, and where the rest is.
+    """
+
+    count: int
+    inner: int
+    form: Form = field(repr=False)
+
+
 class ArrayPart(NamedTuple):
     """An array outside the opcode stream.
 
@@ -124,14 +148,14 @@ class Parts:
     ----------
     buffers : tuple of memoryview
         Out-of-band buffers in the order the stream asks for them.
-    objects : tuple of Column or ArrayPart
+    objects : tuple of Column, Rows or ArrayPart
         What each persistent id stands for.
     dtypes : tuple
         Dtypes of the array parts, in the form of :mod:`safeserial.dtypes`.
     """
 
     buffers: tuple[memoryview, ...] = field(default=(), repr=False)
-    objects: tuple[Column | ArrayPart, ...] = field(default=(), repr=False)
+    objects: tuple[Column | Rows | ArrayPart, ...] = field(default=(), repr=False)
     dtypes: tuple[Json, ...] = ()
 
 
@@ -141,7 +165,7 @@ def aligned(position: int) -> int:
 
 
 def column_record(kind: bytes, count: int) -> bytes:
-    """Return the index's record of a column."""
+    """Return the index's record of a column or of rows."""
     return _COLUMN_OBJECT.pack(kind, count)
 
 
@@ -225,39 +249,43 @@ def unpack_index(index: memoryview, data: memoryview) -> Parts:
 
 def _objects(
     table: memoryview, parts: list[memoryview], shapes: tuple[int, ...], sizes: list[int]
-) -> tuple[tuple[memoryview, ...], tuple[Column | ArrayPart, ...]]:
+) -> tuple[tuple[memoryview, ...], tuple[Column | Rows | ArrayPart, ...]]:
     records = list(_ARRAY_OBJECT.iter_unpack(table))
-    widths = {ARRAY_KIND: 1, **{kind: len(codes) for kind, codes in COLUMN_KINDS.items()}}
-    taken = buffers = len(parts) - sum([widths.get(record[0], 0) for record in records])
+    kinds = [record[0] for record in records]
+    taken = buffers = len(parts) - sum([_WIDTHS.get(kind, 0) for kind in kinds])
     if taken < 0:
         raise CorruptArtifactError("the payload's index names more objects than it has parts")
-    if len(records) >= _MANY and all(record[0] == ARRAY_KIND for record in records):
-        return tuple(parts[:buffers]), _arrays(records, parts[buffers:], shapes, sizes)
-    objects: list[Column | ArrayPart] = []
-    used, dtypes, product, make = 0, len(sizes), math.prod, tuple.__new__
-    for position, (kind, dtype, dimensions, flags, rest) in enumerate(records):
-        if kind == ARRAY_KIND:
-            if dtype >= dtypes or dimensions > MAX_DIMENSIONS or flags >= len(_FLAGS) or rest:
-                raise CorruptArtifactError("the payload's index has an array of another form")
-            start, used = used, used + dimensions
-            shape, part = shapes[start:used], parts[taken]
-            size = part.nbytes
-            # With a zero among them the others could still be too large for NumPy to multiply.
-            if product(shape, start=sizes[dtype]) != size or (
-                not size and max(shape, default=0) > _MAX_PARTS
-            ):
-                raise CorruptArtifactError("an array's shape does not fit its bytes")
-            # A forest has over a thousand: its own __new__ would take longer than all of this.
-            objects.append(make(ArrayPart, (dtype, shape, *_FLAGS[flags], part)))
-            taken += 1
-        else:
-            width = widths.get(kind, 0)
-            _, count = _COLUMN_OBJECT.unpack_from(table, position * _COLUMN_OBJECT.size)
-            objects.append(_column(kind, count, parts[taken : taken + width]))
-            taken += width
-    if used != len(shapes):
-        raise CorruptArtifactError("the payload's index has shapes that no array needs")
-    return tuple(parts[:buffers]), tuple(objects)
+    others: list[tuple[int, Column | Rows]] = []
+    beside: list[memoryview] = []
+    for number in [at for at, kind in enumerate(kinds) if kind != ARRAY_KIND]:
+        # All objects between the last one and this are arrays, of one part each.
+        before = number - len(others) - len(beside)
+        beside += parts[taken : taken + before]
+        taken += before
+        width = _WIDTHS.get(kinds[number], 0)
+        _, count = _COLUMN_OBJECT.unpack_from(table, number * _COLUMN_OBJECT.size)
+        others.append((number, _other(kinds[number], count, parts[taken : taken + width], number)))
+        taken += width
+    beside += parts[taken:]
+    arrays = _arrays([one for one in records if one[0] == ARRAY_KIND], beside, shapes, sizes)
+    if not others:
+        return tuple(parts[:buffers]), arrays
+    objects: list[Column | Rows | ArrayPart] = []
+    used = 0
+    for number, other in others:
+        start, used = used, used + number - len(objects)
+        objects += arrays[start:used]
+        objects.append(other)
+    return tuple(parts[:buffers]), (*objects, *arrays[used:])
+
+
+def _other(kind: bytes, count: int, parts: list[memoryview], number: int) -> Column | Rows:
+    if kind != ROWS_KIND:
+        return _column(kind, count, parts)
+    form, inner = decode_form(bytes(parts[0][: MAX_FORM_BYTES + 1]), number)
+    if not 0 < count <= MAX_ROWS or (inner and count % inner):
+        raise CorruptArtifactError("rows have another number of objects")
+    return Rows(count, inner, form)
 
 
 def _arrays(
@@ -266,7 +294,11 @@ def _arrays(
     shapes: tuple[int, ...],
     sizes: Sequence[int],
 ) -> tuple[ArrayPart, ...]:
-    """Do for many arrays at once what `_objects` does for one: a forest has over a thousand."""
+    """Return the array parts, checked together: a forest has over a thousand."""
+    if not records:
+        if shapes:
+            raise CorruptArtifactError("the payload's index has shapes that no array needs")
+        return ()
     _, dtypes, dimensions, flags, rest = zip(*records, strict=True)
     if (
         max(dtypes) >= len(sizes)

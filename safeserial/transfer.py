@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, Final, Self
 
 from safeserial.digests import Hasher, new_hasher
-from safeserial.files import Source
+from safeserial.files import FileSource, Source
 
 PIECE: Final = 4 * 2**20
 _MAPPED_FROM: Final = 4 * 2**20
+_MAPPED_PIECE: Final = 64 * 2**20
 _SMALL: Final = 64 * 2**10
 _READ_AHEAD: Final = 4
 Progress = Callable[[int], None]
@@ -148,6 +149,34 @@ def receive(source: Source, view: memoryview, algorithm: str, progress: Progress
             thread.put(piece)
             progress(len(piece))
     return hasher.hexdigest()
+
+
+def mapped(
+    source: FileSource, size: int, algorithm: str, progress: Progress, *, writable: bool
+) -> tuple[memoryview, str]:
+    """Map the next `size` bytes of a file and return them with their digest in hex.
+
+    Parameters
+    ----------
+    source, size, writable
+        As in :meth:`FileSource.map_next`.
+    algorithm : {"blake3", "sha256"}
+        Digest function; BLAKE3 runs on all cores, since nothing is read meanwhile.
+    progress : callable
+        Given the number of bytes after each piece.
+
+    Raises
+    ------
+    UnreadableFileError
+        As :meth:`FileSource.map_next`.
+    """
+    view = source.map_next(size, writable=writable)
+    hasher = new_hasher(algorithm, parallel=True)
+    for start in range(0, size, _MAPPED_PIECE):
+        piece = view[start : start + _MAPPED_PIECE]
+        hasher.update(piece)
+        progress(len(piece))
+    return view, hasher.hexdigest()
 
 
 def digest_only(source: Source, size: int, algorithm: str, progress: Progress) -> str:

@@ -88,6 +88,8 @@ def same(one: Any, other: Any) -> bool:
         return len(one) == len(other) and all(map(same, one, other))
     if isinstance(one, float):
         return struct.pack("<d", one) == struct.pack("<d", other)
+    if hasattr(one, "__dict__"):
+        return same(vars(one), vars(other))
     return bool(one == other)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from safeserial import dtypes
 from safeserial.errors import InvalidStateError
-from safeserial.payload import MAX_DIMENSIONS, ArrayPart, Column, array_record
+from safeserial.payload import MAX_DIMENSIONS, ArrayPart, Column, Rows, array_record
 
 if TYPE_CHECKING:
     import numpy as np
@@ -111,14 +111,14 @@ def build_dtype(text: Json) -> np.dtype[Any]:
 
 
 def build_all(
-    parts: Sequence[ArrayPart | Column], known: Sequence[np.dtype[Any]]
+    parts: Sequence[ArrayPart | Column | Rows], known: Sequence[np.dtype[Any]]
 ) -> list[np.ndarray[Any, Any] | None]:
-    """Return the arrays of parts, views of the payload's memory, and None for columns."""
+    """Return the arrays of parts, views of the payload's memory, and None for all others."""
     import numpy as np
 
     made: list[np.ndarray[Any, Any] | None] = []
     for part in parts:
-        if isinstance(part, Column):
+        if not isinstance(part, ArrayPart):
             made.append(None)
             continue
         dtype, shape, order, writable, data = part

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from safeserial.codecs import distributions, spatial, successors
+from safeserial.codecs import arrow, distributions, spatial, successors
 from safeserial.codecs.boosters import Boosters
 from safeserial.errors import (
     EnvironmentMismatchError,
@@ -59,31 +59,51 @@ class RestrictedUnpickler(pickle.Unpickler):
         self.persistent_load = persistent  # type: ignore[method-assign]
         super().__init__(io.BytesIO(stream), buffers=buffers)
         self.stream = stream
-        self._names = names
-        self._stand_ins = {**distributions.STAND_INS, **(stand_ins or {})}
-        self._boosters = Boosters(forbidden=True) if boosters is None else boosters
+        self._find = finder(names, stand_ins=stand_ins, boosters=boosters)
 
     def find_class(self, module: str, qualname: str) -> Any:
-        """Return the object of an admitted name.
+        """Return the object of an admitted name, as :func:`finder` finds it."""
+        return self._find(module, qualname)
 
-        Raises
-        ------
-        ForbiddenOperationError
-            If the name was not admitted: verifier and unpickler disagree, which must not happen.
-        """
-        resolved = self._names.get((module, qualname))
+
+def finder(
+    names: Mapping[Name, Name],
+    *,
+    stand_ins: Mapping[Name, Any] | None = None,
+    boosters: Boosters | None = None,
+) -> Callable[[str, str], Any]:
+    """Return the function that finds the objects of admitted names, and no others.
+
+    Parameters
+    ----------
+    names, stand_ins, boosters
+        As in :class:`RestrictedUnpickler`.
+
+    Returns
+    -------
+    callable
+        Given module and qualified name as the stream spells them.  Raises ForbiddenOperationError
+        for a name that was not admitted: verifier and codec disagree, which must not happen.
+    """
+    replaced = {**distributions.STAND_INS, **arrow.STAND_INS, **(stand_ins or {})}
+    held = Boosters(forbidden=True) if boosters is None else boosters
+
+    def find(module: str, qualname: str) -> Any:
+        resolved = names.get((module, qualname))
         if resolved is None:
             raise ForbiddenOperationError(
                 f"the stream reached {module}.{qualname}, which was not admitted",
                 global_name=f"{module}.{qualname}",
                 hint="report this: the opcode verifier did not foresee it",
             )
-        if resolved in self._stand_ins:
-            return self._stand_ins[resolved]
+        if resolved in replaced:
+            return replaced[resolved]
         today = successors.successor(resolved)
         if today is not None:
             return today
-        return self._boosters.stand_in(inert(find_object(resolved)))
+        return held.stand_in(inert(find_object(resolved)))
+
+    return find
 
 
 def inert(found: Any) -> Any:
@@ -95,6 +115,8 @@ def inert(found: Any) -> Any:
         return distributions.stand_in(found)
     if spatial.is_tree(found):
         return spatial.stand_in()
+    if arrow.is_strings(found):
+        return arrow.stand_in(found)
     return successors.spline(found) if successors.is_spline(found) else found
 
 

@@ -54,12 +54,11 @@ def refuse_discarded(placeholder: Any) -> None:
 
 
 def refuse_unbuilt(placeholder: Any) -> None:
-    """Refuse a k-d tree that a stream makes and gives no state.
+    """Refuse what is built of its state, where a stream gives it none.
 
     Raises
     ------
     InvalidStateError
         Always.
     """
-    del placeholder
-    raise InvalidStateError("a k-d tree has no data")
+    raise InvalidStateError(f"a {type(placeholder).__mro__[1].__name__} was given no state")

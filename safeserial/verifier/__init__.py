@@ -11,6 +11,7 @@ from safeserial.verifier.admitted import DType as DType
 from safeserial.verifier.admitted import InlineArray as InlineArray
 from safeserial.verifier.decompress import COMPRESSORS as COMPRESSORS
 from safeserial.verifier.decompress import decompress as decompress
+from safeserial.verifier.rows import fits_rows as fits_rows
 from safeserial.verifier.survey import Survey as Survey
 from safeserial.verifier.survey import SurveyedGlobal as SurveyedGlobal
 from safeserial.verifier.survey import admit as admit

@@ -7,39 +7,62 @@ nothing to them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from safeserial.dtypes import item_size
-from safeserial.payload import COLUMN_KINDS, Column, Parts
+from safeserial.payload import COLUMN_KINDS, ArrayPart, Column, Parts, Rows
 from safeserial.strictjson import Json
 from safeserial.verifier.admitted import DType
-from safeserial.verifier.values import ArrayValue, DictValue, DTypeValue, ListValue, Value
+from safeserial.verifier.context import Context
+from safeserial.verifier.machine import Step
+from safeserial.verifier.rows import rows_value
+from safeserial.verifier.values import (
+    UNKNOWN,
+    ArrayValue,
+    DictValue,
+    DTypeValue,
+    ListValue,
+    Value,
+)
 
 
-def part_values(parts: Parts) -> tuple[Value, ...]:
+def part_values(parts: Parts, context: Context, steps: Mapping[int, Step]) -> tuple[Value, ...]:
     """Return what each persistent id stands for.
 
     Parameters
     ----------
     parts : Parts
         Of the payload.
+    context : Context
+        Its accounts.
+    steps : mapping of int to Step
+        What the opcodes do.
 
     Returns
     -------
     tuple of Value
         Arrays that are built already, and sealed containers.
+
+    Raises
+    ------
+    CorruptArtifactError, ForbiddenOperationError, LimitExceededError
+        As :func:`rows_value`.
     """
     dtypes = [_dtype(text) for text in parts.dtypes]
     # Nothing can be done to a built array: those of one dtype and shape are one value.
-    alike = [None if isinstance(part, Column) else part[:2] for part in parts.objects]
+    alike = [part[:2] if isinstance(part, ArrayPart) else None for part in parts.objects]
     shared: dict[tuple[int, tuple[int, ...]] | None, Value] = {}
     for one in set(alike) - {None}:
         array = shared[one] = ArrayValue()
         array.built, array.dtype, array.shape = True, dtypes[one[0]], one[1]  # type: ignore[index]
-    return tuple(
-        [
-            _column(part) if isinstance(part, Column) else shared[one]
-            for part, one in zip(parts.objects, alike, strict=True)
-        ]
-    )
+    values = [
+        _column(part) if isinstance(part, Column) else shared.get(one, UNKNOWN)
+        for part, one in zip(parts.objects, alike, strict=True)
+    ]
+    for number, part in enumerate(parts.objects):
+        if isinstance(part, Rows):
+            values[number] = rows_value(part, parts.objects, values[:number], context, steps)
+    return tuple(values)
 
 
 def _dtype(text: Json) -> DTypeValue:

@@ -153,8 +153,8 @@ def _admit(payload: Payload, policy: Policy, source: _Source, *, traced: bool) -
 
 
 def _admitted(payload: Payload, source: _Source, context: Context) -> Admitted:
-    machine = _machine(source, context)
     try:
+        machine = _machine(source, context)
         _finish(machine)
     except ForbiddenOperationError:
         if context.untrusted:
@@ -240,7 +240,7 @@ def _machine(source: _Source, context: Context) -> Machine:
         context,
         _STEPS,
         buffers=source.parts.buffers,
-        objects=part_values(source.parts),
+        objects=part_values(source.parts, context, _STEPS),
     )
 
 

@@ -11,6 +11,7 @@ import bz2
 import faulthandler
 import functools
 import gzip
+import json
 import lzma
 import os
 import pickle
@@ -27,6 +28,7 @@ import lz4.frame
 import numpy as np
 import scipy.sparse as sp
 import zstandard
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
 from safeserial import payload as layout
@@ -1166,8 +1168,65 @@ def legacy() -> Iterator[Case]:
 
 # -- signed
 
+_TREE = ["sklearn.cluster._bisect_k_means", "_BisectingTree"]
 
-def signed() -> Iterator[Case]:  # noqa: C901 - a table
+
+def array_of(numbers: Any) -> bytes:
+    """Return 64-bit integers."""
+    return struct.pack("<16q", *numbers)
+
+
+def hostile_forms() -> Iterator[tuple[str, Any, Errors]]:
+    """Forms of 16 rows over an array, three columns of numbers and an array of 16 slices."""
+
+    def form(named: list[str], state: Any = None, arguments: Any = None) -> Any:
+        pairs = [["score", {"values": 1}]] if state is None else state
+        return {"form": {"arguments": arguments, "class": named, "state": pairs}, "inner": 0}
+
+    def of(value: Any) -> Any:
+        return form(_TREE, [["score", value]])
+
+    estimator = ["sklearn.linear_model._logistic", "LogisticRegression"]
+    tree = ["sklearn.tree._tree", "Tree"]
+    deep = {"value": 1}
+    for _ in range(5):
+        deep = {"arguments": None, "class": _TREE, "state": [["left", deep]]}
+    yield "os.system called", form(["posix", "system"], arguments=[{"value": "id"}]), UNTRUSTED
+    yield "os.system made", form(["posix", "system"]), UNTRUSTED
+    yield "eval called", form(["builtins", "eval"], arguments=[{"value": "1"}]), UNTRUSTED
+    yield "a class only made is called", form(estimator, arguments=[{"value": 1}]), FORBIDDEN
+    yield "a function made", form(["numpy._core.multiarray", "_reconstruct"]), FORBIDDEN
+    yield "a dtype", form(["numpy", "dtype"], arguments=[{"value": "O8"}]), REFUSED
+    yield "a frame", form(["pandas.core.frame", "DataFrame"]), REFUSED
+    yield "a dtype of pandas", form(["pandas.core.dtypes.dtypes", "CategoricalDtype"]), REFUSED
+    yield "a dict", form(["builtins", "dict"]), REFUSED
+    yield "a bunch", form(["sklearn.utils._bunch", "Bunch"]), REFUSED
+    yield "a partial", form(["functools", "partial"]), REFUSED
+    yield "a name with a line break", form(["a\nb", "c"]), REFUSED
+    yield "a name of 2,000 letters", form(["a" * 2000, "c"]), REFUSED
+    yield "attribute __class__", form(_TREE, [["__class__", {"value": 1}]]), FORBIDDEN
+    yield "attribute __dict__", form(estimator, [["__dict__", {"value": 1}]]), FORBIDDEN
+    yield "itself", of({"values": 5}), CORRUPT
+    yield "what is not there", of({"values": 99}), CORRUPT
+    yield "an array as values", of({"values": 0}), CORRUPT
+    yield "a column as scalars", of({"scalars": 1}), CORRUPT
+    yield "a short array as scalars", of({"scalars": 0}), CORRUPT
+    yield "slices of a column", of({"slices": 1}), CORRUPT
+    yield "slices of another length", of({"slices": 0}), CORRUPT
+    yield "arrays that are columns", of({"arrays": 1}), CORRUPT
+    yield "arrays before the first", of({"arrays": 3}), CORRUPT
+    yield "another count", of({"values": 1}), CORRUPT
+    yield "levels without end", of(deep), CORRUPT
+    yield "tree of negative sizes", form(tree, arguments=[{"value": -1}] * 3), FORBIDDEN
+    yield "tree of one argument", form(tree, arguments=[{"value": 1}]), FORBIDDEN
+    classes = [{"value": 1}, {"slices": 4}, {"value": 1}]
+    yield "tree of floats as classes", form(tree, arguments=classes), FORBIDDEN
+    varied = [{"value": 1}, {"values": 1}, {"value": 1}]
+    yield "tree of varied arguments", form(tree, arguments=varied), CORRUPT
+    yield "inner lists of 5", {**of({"values": 1}), "inner": 5}, CORRUPT
+
+
+def signed() -> Iterator[Case]:  # noqa: C901, PLR0915 - a table
     """Artifacts that the right key has signed."""
     whole = world.Parts.of(world.artifact(world.arrays()))
     index = whole.members[layout.INDEX]
@@ -1344,6 +1403,28 @@ def signed() -> Iterator[Case]:  # noqa: C901 - a table
         ("buffer that is not there", stream(b"\x97", protocol=5), FORBIDDEN),
     ]:
         rows[f"stream: {what}"] = (packed(raw, [8], [one], [1], f8, bytes(8)), errors)
+    for what, form, errors in hostile_forms():
+        text = json.dumps(form, sort_keys=True, separators=(",", ":")).encode("ascii")
+        numbers = array_of(range(16)) + array_of([0] * 16) + array_of([-1] + [0] * 15)
+        table = packed(
+            stream(b"K\x05Q", protocol=5),
+            [8, 128, 128, 128, 128, len(text)],
+            [
+                one,
+                listed(b"list-q\0\0", 16),
+                listed(b"list-q\0\0", 16),
+                listed(b"list-q\0\0", 16),
+                layout.array_record(0, 2, fortran=False, writable=True),
+                listed(b"rows\0\0\0\0", 17 if what == "another count" else 16),
+            ],
+            [1, 16, 1],
+            f8,
+            bytes(8).ljust(64, b"\0") + numbers + bytes(128) + text,
+        )
+        rows[f"rows: {what}"] = (table, errors)
+    for what, count in (("none", 0), ("2**40", 2**40), ("2**64 - 1", 2**64 - 1)):
+        table = packed(first, [2], [listed(b"rows\0\0\0\0", count)], [], NO_DTYPES, b"{}")
+        rows[f"rows: count {what}"] = (table, (*CORRUPT, *LIMIT))
     column = [listed(b"list-q\0\0", 1)]
     rows["stream: column extended"] = (
         packed(stream(b"K\0QNa", protocol=5), [8], column, [], NO_DTYPES, bytes(8)),
@@ -1365,6 +1446,16 @@ def signed() -> Iterator[Case]:  # noqa: C901 - a table
                 plain.signatures, {**plain.manifest, "options": options}, members
             ).described()
             rows[f"{what} in {kind}"] = (new.signed(), errors)
+    forest = RandomForestClassifier(16, random_state=0).fit(np.eye(40), np.arange(40) % 3)
+    written = world.Parts.of(world.artifact(forest))
+    nodes = forest.estimators_[3].tree_.__getstate__()["nodes"].copy()
+    place = written.members[layout.BUFFERS].index(nodes.tobytes())
+    nodes["left_child"][0] = 2**40
+    wild = bytearray(written.members[layout.BUFFERS])
+    wild[place : place + nodes.nbytes] = nodes.tobytes()
+    members = {**written.members, layout.BUFFERS: bytes(wild)}
+    new = world.Parts(written.signatures, written.manifest, members).described()
+    rows["rows: a child far outside its tree"] = (new.signed(), (InvalidStateError,))
     for what, _, raw in native():
         rows[f"state of {what}"] = (raw, (InvalidStateError, *EITHER))
     for what, (raw, errors) in rows.items():

@@ -22,6 +22,7 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
+from sklearn.cluster._bisect_k_means import _BisectingTree
 
 from safeserial import environment, manifest
 from safeserial.manifest import Environment
@@ -54,6 +55,22 @@ def arrays() -> dict[str, Any]:
         "words": {f"word{i}": i for i in range(1000)},
         "ratios": [i / 8 for i in range(1000)],
     }
+
+
+def rows() -> list[Any]:
+    """Return like objects, which have like objects in them, twice: flat and in pairs."""
+
+    def tree(number: int, **more: Any) -> _BisectingTree:
+        parts = {"center": np.array([number / 4, -1.0]), "indices": np.arange(number)}
+        made = _BisectingTree(**parts, score=number / 8)
+        vars(made).update(more)
+        return made
+
+    flat = [tree(i, left=tree(i + 1, name=f"é{i}"), many=i * 2**40, right="x") for i in range(16)]
+    pairs = [[tree(i, size=np.int64(i)), tree(-1 - i, size=np.int64(0))] for i in range(0, 64, 4)]
+    for one, other in pairs:
+        one.indices = other.indices = np.arange(3)
+    return [flat, pairs]
 
 
 def accepted() -> Iterator[Vector]:
@@ -219,6 +236,17 @@ def forged(parts: Parts) -> Iterator[Vector]:
         yield name, data, corrupt, "", f"signed, with an index of another form ({name[6:]})"
 
 
+def with_rows(parts: Parts) -> Iterator[Vector]:
+    """Yield files about lists of like objects."""
+    data = world.artifact(rows(), digest="sha256")
+    yield "pickle-rows", data, "ok", "pickle-rows", "lists of like objects"
+    table = pack_index([64], [b"rows\0\0\0\0" + struct.pack("<Q", 2)], [], b"")
+    wrong = {**parts.members, "payload/index.bin": table, "payload/buffers.bin": bytes(64)}
+    data = Parts([], parts.manifest, wrong).described().signed()
+    about = "signed, with an index of another form (rows)"
+    yield "index-rows", data, "CorruptArtifactError", "", about
+
+
 def _appended(base: bytes) -> bytes:
     stream = io.BytesIO(base)
     with zipfile.ZipFile(stream, "a") as archive, warnings.catch_warnings():
@@ -249,6 +277,7 @@ def vectors() -> Iterator[Vector]:
         base = world.artifact(PLAIN, digest="sha256")
         yield from altered(base, Parts.of(base))
         yield from forged(Parts.of(base))
+        yield from with_rows(Parts.of(base))
 
 
 def main(folder: Path) -> None:

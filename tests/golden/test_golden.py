@@ -28,8 +28,9 @@ VALUES = {
     "plain": make_v1.PLAIN,
     "pickle-arrays": make_v1.arrays(),
     "joblib-arrays": NATIVE,
+    "pickle-rows": make_v1.rows(),
 }
-PAYLOADS = ("call", "trailing", "index", "index-dtype", "index-shape", "index-kind")
+PAYLOADS = ("call", "trailing", "index", "index-dtype", "index-shape", "index-kind", "index-rows")
 BEYOND_THE_CONTAINER = {f"{name}.safeserial" for name in PAYLOADS}
 NEEDED = {"lz4": "lz4", "zstd": "zstandard"}
 

@@ -709,7 +709,6 @@ def bytes_as_plain_values() -> bytes:
     return one.end()
 
 
-
 def holes_in_another_place() -> bytes:
     """Where objects of one form have a number those of another have an array: then a number."""
     one = Written()

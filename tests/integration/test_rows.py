@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Lists of like objects: saved as rows, loaded as what they were, whoever else refers to them."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.cluster._bisect_k_means import _BisectingTree
+from sklearn.datasets import make_classification, make_regression
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    BaggingRegressor,
+    ExtraTreesClassifier,
+    GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
+    IsolationForest,
+    RandomForestClassifier,
+    RandomForestRegressor,
+    RandomTreesEmbedding,
+    VotingRegressor,
+)
+from sklearn.linear_model import Ridge
+from sklearn.multioutput import MultiOutputRegressor
+from sklearn.preprocessing import Binarizer
+
+from safeserial.payload import INDEX, Rows, unpack_index
+from tests import world
+
+X, Y = make_classification(200, 6, n_informative=4, n_classes=3, random_state=0)
+A, B = make_regression(100, 4, n_targets=20, random_state=0)
+FITTED = {
+    "forest": lambda: RandomForestClassifier(20, random_state=0).fit(X, Y),
+    "several outputs": lambda: RandomForestRegressor(16, max_depth=4).fit(A, B),
+    "extra trees": lambda: ExtraTreesClassifier(20, max_depth=3).fit(X, Y),
+    "isolation": lambda: IsolationForest(n_estimators=20).fit(X),
+    "embedding": lambda: RandomTreesEmbedding(20).fit(X),
+    "bagging": lambda: BaggingRegressor(n_estimators=20).fit(A, B[:, 0]),
+    "boosted stumps": lambda: AdaBoostClassifier(n_estimators=20).fit(X, Y),
+    "histograms": lambda: HistGradientBoostingClassifier(max_iter=20).fit(X, Y),
+    "ridges": lambda: MultiOutputRegressor(Ridge()).fit(A, B),
+}
+
+
+def tables(data: bytes) -> list[Rows]:
+    members = world.Parts.of(data).members
+    index = members.get(INDEX)
+    buffers = members["payload/buffers.bin"]
+    found = unpack_index(memoryview(index), memoryview(buffers)) if index else None
+    return [one for one in found.objects if isinstance(one, Rows)] if found else []
+
+
+def alike(one, other) -> bool:
+    """Compare as pickle sees them: with every object's own way of being taken apart."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(alike, one, other))
+    if isinstance(one, dict):
+        return list(one) == list(other) and all(alike(one[key], other[key]) for key in one)
+    if isinstance(one, np.generic):
+        return one.dtype == other.dtype and one.tobytes() == other.tobytes()
+    if isinstance(one, np.ndarray | str | int | float | bool | None | type):
+        return world.same(one, other)
+    return alike(one.__reduce_ex__(4), other.__reduce_ex__(4)) if one is not other else True
+
+
+@pytest.mark.parametrize("name", FITTED)
+def test_a_fitted_model_comes_back_the_same(name):
+    model = FITTED[name]()
+    data = world.artifact(model)
+    assert tables(data), "not written as rows: this test would prove nothing"
+    again = world.loads(data)
+    assert alike(vars(pickle.loads(pickle.dumps(model))), vars(again))
+    rows = (
+        A if hasattr(model, "estimators_") and np.ndim(getattr(model, "n_features_in_", 0)) else X
+    )
+    rows = A if model.n_features_in_ == A.shape[1] else X
+    ask = model.predict if hasattr(model, "predict") else model.transform
+    answer = again.predict if hasattr(again, "predict") else again.transform
+    expected, found = ask(rows), answer(rows)
+    if hasattr(expected, "toarray"):
+        expected, found = expected.toarray(), found.toarray()
+    assert np.array_equal(expected, found)
+
+
+def test_what_the_trees_share_with_the_model_stays_shared():
+    model = GradientBoostingClassifier(n_estimators=20, random_state=0).fit(X, Y)
+    again = world.loads(world.artifact(model))
+    generators = {id(tree.random_state) for tree in again.estimators_.ravel()}
+    assert generators == {id(again._rng)}
+    assert np.array_equal(model.predict_proba(X), again.predict_proba(X))
+
+
+def trees(count: int, **changed) -> list[_BisectingTree]:
+    return [
+        _BisectingTree(
+            **{"center": np.full(2, i / 4), "indices": np.arange(i), "score": i / 8, **changed}
+        )
+        for i in range(count)
+    ]
+
+
+def test_an_object_that_stands_elsewhere_too_is_one_object():
+    for before in (True, False):
+        rows = trees(20)
+        model = [rows[3], rows] if before else [rows, rows[3]]
+        again = world.loads(world.artifact(model))
+        one, listed = again if before else again[::-1]
+        assert listed[3] is one
+
+
+def test_an_array_that_stands_elsewhere_too_is_one_array():
+    rows = trees(20)
+    again, outside = world.loads(world.artifact([rows, rows[3].center]))
+    assert again[3].center is outside
+    shared = np.arange(3.0)
+    again = world.loads(world.artifact(trees(20, indices=shared)))
+    assert len({id(one.indices) for one in again}) == 1
+
+
+def test_the_same_object_twice_in_the_list_is_one_object():
+    rows = trees(20)
+    rows[5] = rows[7]
+    again = world.loads(world.artifact(rows))
+    assert again[5] is again[7]
+    assert again[5] is not again[6]
+
+
+def test_a_list_that_stands_twice_is_one_list():
+    rows = trees(20)
+    first, second = world.loads(world.artifact([rows, rows]))
+    assert first is second
+    inner = [rows[:5], rows[5:10], rows[10:15], rows[15:]] * 1
+    again = world.loads(world.artifact([inner, inner[2]]))
+    assert again[0][2] is again[1]
+
+
+def test_objects_of_objects():
+    inside = trees(20)
+    for one, other in zip(inside, trees(20), strict=True):
+        one.left = other
+    data = world.artifact(inside)
+    [table] = tables(data)
+    assert table.count == 20
+    assert alike(world.loads(data), inside)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"center": np.zeros(3)}, {"score": 1}, {"score": None}, {"left": "x"},
+        {"center": np.zeros(2, "f4")}, {"center": np.array([1, "a"], object)}, {"more": 1},
+        {"indices": [1]}, {"score": float("nan")}, {"score": "a\0b"}, {"score": "\ud800"},
+        {"score": 2**70}, {"score": np.float32(1)}, {"score": True}, {"center": np.ma.array([1])},
+        {"right": (1, 2)},
+    ],
+)  # fmt: skip
+def test_one_odd_object_among_many(odd):
+    rows = trees(20)
+    vars(rows[11]).update(odd)
+    again = world.loads(world.artifact(rows))
+    assert alike(again, rows)
+
+
+VALUES = st.one_of(
+    st.integers(), st.floats(), st.text(max_size=3), st.booleans(), st.none(),
+    st.builds(np.int64, st.integers(-9, 9)), st.builds(np.float32, st.floats(width=32)),
+)  # fmt: skip
+ROWS = st.integers(16, 20)
+
+
+@settings(max_examples=60)
+@given(st.data())
+def test_any_attributes(data):
+    count = data.draw(ROWS)
+    rows = trees(count)
+    for key in ("score", "left", "right", "more"):
+        one_type = data.draw(st.booleans())
+        values = data.draw(st.sampled_from(VALUES.original_strategies)) if one_type else VALUES
+        for row in rows:
+            setattr(row, key, data.draw(values))
+    assert alike(world.loads(world.artifact(rows)), rows)
+
+
+def test_classes_that_nobody_audited_are_not_written_as_rows():
+    class_of_tests = [Stranger(i) for i in range(20)]
+    assert not tables(world.artifact(class_of_tests))
+
+
+class Stranger:
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+def test_fifteen_are_too_few_and_unfitted_estimators_are_rows():
+    assert not tables(world.artifact([Binarizer(threshold=i / 4) for i in range(15)]))
+    estimators = [Binarizer(threshold=i / 4) for i in range(16)]
+    data = world.artifact(estimators)
+    assert [one.count for one in tables(data)] == [16]
+    assert [one.threshold for one in world.loads(data)] == [i / 4 for i in range(16)]
+
+
+def test_named_estimators_are_the_listed_ones():
+    voting = VotingRegressor([(f"r{i}", Ridge(alpha=i + 1)) for i in range(16)]).fit(A, B[:, 0])
+    again = world.loads(world.artifact(voting))
+    assert again.named_estimators_["r3"] is again.estimators_[3]
