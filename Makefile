@@ -5,8 +5,9 @@
 
 PYTHON ?=
 VENV   ?= .venv
-EXTRAS ?= skops,onnx,keyring,lz4,zstd
+EXTRAS ?= skops,onnx,keyring,kms,lz4,zstd,store,s3,serve,dask,parquet,bench
 BENCH  ?=
+COMPARE ?=
 JOBS   ?= 2
 FUZZ   ?= 20
 
@@ -23,7 +24,7 @@ DEV   := $(VENV)/.stamp-dev
 MEASURE := $(VENV)/.stamp-bench
 ATHERIS := $(VENV)/.stamp-atheris
 
-.PHONY: demo test lint types floors pytest slow fuzz fuzz-atheris docs bench coverage clean
+.PHONY: demo test lint types floors pytest slow fuzz fuzz-atheris docs bench coverage clean test-clients
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -45,6 +46,10 @@ floors: $(DEV)
 pytest: $(DEV)
 	$(PYTEST) -m "not slow"
 
+# The readers in other languages; npm's packages are kept in the user's cache.
+test-clients: $(DEV)
+	$(PYTEST) tests/clients
+
 slow: $(DEV)
 	$(PYTEST) -m slow
 
@@ -59,7 +64,9 @@ docs: $(DEV)
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
 
 bench: $(MEASURE)
+	@mkdir -p build
 	$(PY) -m safeserial_benchmarks $(BENCH)
+	$(BIN)/safeserial bench $(COMPARE) --fresh -o build/formats.json --html build/formats.html
 
 # What converts to ONNX, and is right: every estimator of scikit-learn and the pipelines of the tests.
 coverage: $(DEV)
@@ -89,5 +96,5 @@ $(ATHERIS): $(DEV)
 	@touch $@
 
 $(MEASURE): $(MADE) pyproject.toml
-	@$(PIP) -e '.[$(EXTRAS),bench]'
+	@$(PIP) -e '.[$(EXTRAS)]'
 	@touch $@ $(USER)

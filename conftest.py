@@ -33,6 +33,7 @@ def enter_fresh_folder(namespace: dict[str, Any]) -> None:
     environment = stack.enter_context(pytest.MonkeyPatch.context())
     for variable in [name for name in os.environ if name.startswith("SAFESERIAL_")]:
         environment.delenv(variable)
+    environment.setenv("XDG_STATE_HOME", str(Path.cwd() / ".state"))  # what clients of stores saw
 
 
 def leave_fresh_folder(namespace: dict[str, Any]) -> None:
@@ -43,7 +44,7 @@ def leave_fresh_folder(namespace: dict[str, Any]) -> None:
 documents = Sybil(
     path=str(ROOT),
     parsers=[PythonCodeBlockParser(doctest_optionflags=FLAGS), SkipParser()],
-    patterns=["README.md", "docs/**/*.md"],
+    patterns=["README.md", "docs/*.md", "docs/**/*.md"],
     excludes=["docs/_build/**"],
     setup=enter_fresh_folder,
     teardown=leave_fresh_folder,
@@ -67,7 +68,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 # What these write or measure for all of their tests takes a minute.
-ONE_WORKER = {"tests/attacks/test_corpus.py", "tests/benchmarks/test_benchmarks.py"}
+ONE_WORKER = {
+    "tests/attacks/test_corpus.py",
+    "tests/benchmarks/test_benchmarks.py",
+    "tests/benchmarks/test_formats.py",
+}
 
 
 @pytest.hookimpl(optionalhook=True)  # pytest-xdist need not be there

@@ -18,14 +18,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from safeserial.artifact.approving import approve as approve
+    from safeserial.artifact.detaching import sign as sign
     from safeserial.artifact.loading import load as load
     from safeserial.artifact.loading import load_unsigned as load_unsigned
     from safeserial.artifact.loading import loads as loads
-    from safeserial.artifact.loading import verify as verify
     from safeserial.artifact.saving import dump as dump
     from safeserial.artifact.saving import dumps as dumps
     from safeserial.artifact.trust import SignedBy as SignedBy
     from safeserial.artifact.trust import Verified as Verified
+    from safeserial.artifact.verifying import SignedFile as SignedFile
+    from safeserial.artifact.verifying import VerifiedFiles as VerifiedFiles
+    from safeserial.artifact.verifying import verify as verify
+    from safeserial.detached.certificates import Roots as Roots
     from safeserial.guarding import guard as guard
     from safeserial.guarding import install_guard as install_guard
     from safeserial.inspection.inspecting import get_untrusted_types as get_untrusted_types
@@ -34,25 +39,44 @@ if TYPE_CHECKING:
     from safeserial.inspection.report import Report as Report
     from safeserial.keyring import KeyEntry as KeyEntry
     from safeserial.keyring import Keyring as Keyring
+    from safeserial.keys import EcdsaKey as EcdsaKey
+    from safeserial.keys import Ed25519Key as Ed25519Key
     from safeserial.keys import HmacKey as HmacKey
+    from safeserial.keys import MlDsaKey as MlDsaKey
+    from safeserial.keys import PublicKey as PublicKey
     from safeserial.manifest import Manifest as Manifest
     from safeserial.policy import Policy as Policy
+    from safeserial.signer_rules import SignerRule as SignerRule
+
+    compare_formats: Callable[..., Any]
+    from safeserial.store import Store as Store
 
     to_onnx: Callable[..., Any]
     to_skops: Callable[..., Any]
+    to_triton: Callable[..., Any]
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "EcdsaKey": "safeserial.keys",
+    "Ed25519Key": "safeserial.keys",
     "Finding": "safeserial.inspection.report",
     "HmacKey": "safeserial.keys",
     "KeyEntry": "safeserial.keyring",
     "Keyring": "safeserial.keyring",
     "Manifest": "safeserial.manifest",
+    "MlDsaKey": "safeserial.keys",
     "Policy": "safeserial.policy",
+    "PublicKey": "safeserial.keys",
     "Report": "safeserial.inspection.report",
     "SignedBy": "safeserial.artifact.trust",
+    "SignerRule": "safeserial.signer_rules",
+    "SignedFile": "safeserial.artifact.verifying",
+    "Roots": "safeserial.detached.certificates",
     "Verified": "safeserial.artifact.trust",
+    "VerifiedFiles": "safeserial.artifact.verifying",
+    "approve": "safeserial.artifact.approving",
+    "Store": "safeserial.store",
     "dump": "safeserial.artifact.saving",
     "dumps": "safeserial.artifact.saving",
     "errors": "safeserial.errors",
@@ -63,22 +87,37 @@ _HOMES = {
     "load": "safeserial.artifact.loading",
     "load_unsigned": "safeserial.artifact.loading",
     "loads": "safeserial.artifact.loading",
-    "verify": "safeserial.artifact.loading",
+    "sign": "safeserial.artifact.detaching",
+    "verify": "safeserial.artifact.verifying",
 }
 
 # What stands beside the core: found by entry point, never imported by name.
-_CONVERTERS = {"to_onnx": "onnx", "to_skops": "skops"}
+_CONVERTERS = {
+    "compare_formats": "bench",
+    "to_onnx": "onnx",
+    "to_skops": "skops",
+    "to_triton": "onnx",
+}
 
 __all__ = [
+    "EcdsaKey",
+    "Ed25519Key",
     "Finding",
     "HmacKey",
     "KeyEntry",
     "Keyring",
     "Manifest",
+    "MlDsaKey",
     "Policy",
+    "PublicKey",
     "Report",
+    "Roots",
     "SignedBy",
+    "SignerRule",
     "Verified",
+    "approve",
+    "compare_formats",
+    "Store",
     "dump",
     "dumps",
     "errors",
@@ -89,8 +128,10 @@ __all__ = [
     "load",
     "load_unsigned",
     "loads",
+    "sign",
     "to_onnx",
     "to_skops",
+    "to_triton",
     "verify",
 ]
 
@@ -112,7 +153,8 @@ def _converter(name: str) -> Any:
 
     from safeserial.errors import MissingExtraError
 
-    found = list(entry_points(group="safeserial.converters", name=name))
+    groups = ("safeserial.converters", "safeserial.benchmarks")
+    found = [one for group in groups for one in entry_points(group=group, name=name)]
     if not found:
         raise MissingExtraError(_CONVERTERS[name], f"safeserial.{name}")
     globals()[name] = found[0].load()

@@ -143,6 +143,106 @@ class DigestMismatchError(VerificationError):
     hint = "the file was changed or damaged after it was signed; fetch it again"
 
 
+class DuplicateKeyError(CorruptArtifactError):
+    """A JSON object in a signature file has a key twice: two readers would read two things."""
+
+
+class EncodingError(CorruptArtifactError):
+    """Base64 in a signature file is not in its one canonical form."""
+
+
+class DuplicateSignatureError(VerificationError):
+    """A signature file or one bundle of it holds two signatures of one key."""
+
+    hint = "each key signs once: ask the sender to sign again"
+
+
+class AmbiguousKeyError(VerificationError):
+    """A signature names two different keys as its maker."""
+
+    hint = "the signature file was put together by somebody else than the signer; do not use it"
+
+
+class AlgorithmMismatchError(VerificationError):
+    """A signature is labelled as of one algorithm, and the key that it names is of another."""
+
+    hint = "the algorithm is always the key's own; do not use the file"
+
+
+class CertificateError(VerificationError):
+    """A certificate does not lead to a given root, is out of date, or is for another purpose."""
+
+    hint = "ask the sender for a certificate that is valid and made for signing code"
+
+
+class UnsafeFolderError(VerificationError):
+    """A folder holds what no signature of it can describe exactly.
+
+    Attributes
+    ----------
+    names : tuple of str
+        What it is about, relative to the folder.
+    """
+
+    hint = "take it out of the folder"
+
+    def __init__(self, message: str, *, names: Sequence[str] = (), hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.names = tuple(names)
+
+
+class EscapingNameError(UnsafeFolderError):
+    """A name would lead out of the folder, or is one thing here and another elsewhere."""
+
+    hint = "treat the signature as hostile; names are relative, without .. and backslashes"
+
+
+class SymlinkError(UnsafeFolderError):
+    """There is a symlink in the folder: what it shows may change without the folder changing."""
+
+    hint = "put the file itself there"
+
+
+class SpecialFileError(UnsafeFolderError):
+    """There is a FIFO, a socket or a device in the folder."""
+
+
+class CaseCollisionError(UnsafeFolderError):
+    """Two names differ in case or Unicode form only: elsewhere they are one file."""
+
+    hint = "rename one of the two"
+
+
+class AddedFilesError(UnsafeFolderError, DigestMismatchError):
+    """The folder holds files that the signature does not cover."""
+
+    hint = "files were added after the folder was signed; remove them, or fetch it again"
+
+
+class RemovedFilesError(UnsafeFolderError, DigestMismatchError):
+    """Files that the signature covers are missing."""
+
+    hint = "files were removed or renamed after the folder was signed; fetch it again"
+
+
+class ChangedFilesError(UnsafeFolderError, DigestMismatchError):
+    """Files have another content than the signature says."""
+
+    hint = "they were changed or damaged after they were signed; fetch them again"
+
+
+class LeftOutContentError(UnsafeFolderError):
+    """Outside of the signature, as .git is, stands what a program could load."""
+
+    hint = "remove it, or name the folder in leave_out (--leave-out) if nothing ever loads from it"
+
+
+class ChangedMeanwhileError(UnsafeFolderError):
+    """The folder changed while it was read."""
+
+    hint = "let nobody write there meanwhile, and try again"
+
+
 class PolicyError(SafeSerialError):
     """The file is what it claims to be, and the policy does not accept it."""
 
@@ -201,6 +301,42 @@ class InvalidStateError(PolicyError):
     hint = "treat the file as hostile or damaged; if it is your own, report it as a bug"
 
 
+class NoSignerRuleError(PolicyError):
+    """The policy says nothing of models of this name, and what it does not mention is refused."""
+
+    hint = "add a [[signers]] table that is about models of this name to the policy file"
+
+
+class MissingSignersError(PolicyError):
+    """The signatures are good, and not all of those that the policy asks for are there.
+
+    Attributes
+    ----------
+    missing : tuple of str
+        The roles that nobody fills, or ``signer`` for each principal that is missing.
+    """
+
+    hint = "let those who are missing look at the file and sign it: safeserial approve FILE"
+
+    def __init__(
+        self, message: str, *, missing: Sequence[str] = (), hint: str | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.missing = tuple(missing)
+
+
+class TooOldError(PolicyError):
+    """The model was made longer ago than the policy accepts."""
+
+    hint = "ask for a newer model, or one that was reviewed and signed anew"
+
+
+class DowngradeError(PolicyError):
+    """The model's version is lower than the policy accepts, or not comparable."""
+
+    hint = "somebody may have put an old model in place of a new one; ask for the version in use"
+
+
 class EnvironmentMismatchError(PolicyError):
     """The versions here are not those the model was saved under.
 
@@ -239,6 +375,24 @@ class WeakKeyError(KeyringError):
     """The key is too short or too regular to protect anything."""
 
     hint = "generate one with HmacKey.generate() or: safeserial keys new"
+
+
+class UntrustedRingError(KeyringError, VerificationError):
+    """A keyring that somebody else made is not shown to be his, or changed in a way it must not."""
+
+    hint = "ask its owner by another channel for the fingerprint of the first generation"
+
+
+class RolledBackRingError(UntrustedRingError):
+    """The keyring is older than one that was seen before: it may hide that a key is revoked."""
+
+    hint = "fetch the owner's ring again; if it stays old, tell the owner"
+
+
+class ForkedRingError(UntrustedRingError):
+    """There are two keyrings for the same generation: at least one is not the owner's."""
+
+    hint = "take neither; ask the owner by another channel which one is right"
 
 
 class ConversionError(SafeSerialError):
@@ -322,6 +476,10 @@ class SafeSerialWarning(UserWarning):
 
 class EnvironmentMismatchWarning(SafeSerialWarning):
     """The versions here are not those the model was saved under."""
+
+
+class YankedVersionWarning(SafeSerialWarning):
+    """A version that its publisher has withdrawn was asked for by its number."""
 
 
 class UnreadableFileError(NotAnArtifactError, OSError):

@@ -13,8 +13,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, get_args
 
+from safeserial import signer_rules
 from safeserial.errors import PolicyError
 from safeserial.files import StrPath, display, read_small
+from safeserial.signer_rules import DEFAULT_RULES, SignerRule
 
 Name = tuple[str, str]
 EnvironmentRule = Literal["ignore", "warn", "refuse"]
@@ -218,6 +220,9 @@ class Policy:
     native_parsers : {"check", "forbid"}, default="check"
         What to do with boosters of LightGBM, XGBoost and CatBoost, whose bytes C++ code reads:
         check those of unsigned files first, or refuse them in all files.
+    signers : tuple of SignerRule
+        Whose signatures a model needs, by its name; never empty.  Default: one signature that
+        counts, whatever the name.
 
     Examples
     --------
@@ -232,6 +237,10 @@ class Policy:
     environment: EnvironmentRule = "warn"
     formats: tuple[str, ...] = FORMATS
     native_parsers: ParserRule = "check"
+    signers: tuple[SignerRule, ...] = DEFAULT_RULES
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "signers", signer_rules.checked(self.signers))
 
     @property
     def allowlist(self) -> Allowlist:
@@ -272,7 +281,9 @@ class Policy:
             document = tomllib.loads(text)
         except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
             raise PolicyError(f"{where} is not TOML: {error}") from None
-        known = {"globals", "renames", "limits", "environment", "formats", "native_parsers"}
+        known = {
+            "globals", "renames", "limits", "environment", "formats", "native_parsers", "signers",
+        }  # fmt: skip
         if unknown := set(document) - known:
             raise PolicyError(f"{where}: unknown entry {min(unknown)!r}")
         policy = cls(chosen=_shipped() | parse_allowlist(document, where))
@@ -284,6 +295,8 @@ class Policy:
             policy = policy.with_formats(document["formats"])
         if "native_parsers" in document:
             policy = policy.with_native_parsers(document["native_parsers"])
+        if "signers" in document:
+            policy = policy.with_signers(signer_rules.parse(document["signers"], where))
         return policy
 
     def trusting(self, names: Iterable[str]) -> Policy:
@@ -362,9 +375,26 @@ class Policy:
             raise PolicyError(f"native_parsers is one of check, forbid; not {rule!r}"[:200])
         return dataclasses.replace(self, native_parsers=rule)
 
+    def with_signers(self, rules: Iterable[SignerRule]) -> Policy:
+        """Return this policy with these rules on signers, and no others.
+
+        Raises
+        ------
+        PolicyError
+            If there is none: an empty set would say of everything that it is enough.
+        """
+        return dataclasses.replace(self, signers=signer_rules.checked(rules))
+
     def __or__(self, other: Policy) -> Policy:
-        """Return a policy that allows the names of both, with the limits and rules of the left."""
-        return dataclasses.replace(self, chosen=self.allowlist | other.allowlist)
+        """Return a policy that allows the names of both, with the limits and rules of the left.
+
+        The rules on signers of both hold, so that none is lost.
+        """
+        return dataclasses.replace(
+            self,
+            chosen=self.allowlist | other.allowlist,
+            signers=signer_rules.joined(self.signers, other.signers),
+        )
 
 
 def _dotted(name: object) -> str:

@@ -1,7 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# Install what tests need of the operating system: Chromium, which shows the pages of `inspect --html`.
-# Only where it is missing and where it can be done without asking; elsewhere it says what to do.
+# Install what tests need of the operating system:
+#   Chromium, which shows the pages of `inspect --html`; SoftHSM, a token behind PKCS#11 to sign with;
+#   minisign, which detached signatures are measured beside.
+# Only where one is missing and where it can be done without asking; elsewhere it says what to do.
 # Usage: tools/system_packages.sh   (CHROMIUM=... names a browser that is there already)
 set -eu
 
@@ -9,7 +11,7 @@ say() {
     printf 'note: %s\nhint: %s\n' "$1" "$2" >&2
 }
 
-there() {
+chromium_is_there() {
     for candidate in "${CHROMIUM:-}" chromium chromium-browser google-chrome; do
         if [ -n "$candidate" ] && command -v "$candidate" >/dev/null; then
             return 0
@@ -18,10 +20,26 @@ there() {
     return 1
 }
 
-there && exit 0
-skipped="without Chromium the tests that show a page in a browser are skipped"
+# need PACKAGES WHAT: note what is missing, for one call of apt-get.
+missing=""
+names=""
+need() {
+    missing="$missing $1"
+    names="${names:+$names, }$2"
+}
+look() {
+    missing=""
+    names=""
+    chromium_is_there || need "chromium fonts-dejavu-core" Chromium
+    command -v softhsm2-util >/dev/null || need softhsm2 SoftHSM
+    command -v minisign >/dev/null || need minisign minisign
+}
+
+look
+[ -z "$missing" ] && exit 0
+skipped="tests that need it are skipped: $names"
 if ! command -v apt-get >/dev/null; then
-    say "$skipped" "install Chromium, or name a browser: CHROMIUM=/path/to/it make test"
+    say "$skipped" "install it, or name a browser: CHROMIUM=/path/to/it make test"
     exit 0
 fi
 if [ "$(id -u)" = 0 ]; then
@@ -29,13 +47,14 @@ if [ "$(id -u)" = 0 ]; then
 elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
     as_root="sudo -n"
 else
-    say "$skipped" "sudo apt-get install chromium"
+    say "$skipped" "sudo apt-get install$missing"
     exit 0
 fi
-printf 'note: installing Chromium, which tests show pages in\n' >&2
+printf 'note: installing for the tests: %s\n' "$names" >&2
 export DEBIAN_FRONTEND=noninteractive
-# shellcheck disable=SC2086 - empty, or a command and its option
-if ! { $as_root apt-get update -qq && $as_root apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core; } >/dev/null; then
-    say "$skipped" "the installation failed; try: apt-get install chromium"
+# shellcheck disable=SC2086 - empty, or a command and its option; a list of names
+if ! { $as_root apt-get update -qq && $as_root apt-get install -y -qq --no-install-recommends $missing; } >/dev/null; then
+    say "$skipped" "the installation failed; try: apt-get install$missing"
 fi
-there || say "$skipped" "name a browser: CHROMIUM=/path/to/it make test"
+look
+[ -z "$missing" ] || say "tests that need it are skipped: $names" "a browser can be named: CHROMIUM=/path/to/it make test"

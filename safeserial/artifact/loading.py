@@ -9,12 +9,12 @@ the codecs) is imported where a payload is opened: :func:`verify` opens none, an
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from safeserial import container, envelope, transfer
-from safeserial.artifact import sniffing
+from safeserial.artifact import sniffing, verifying
 from safeserial.artifact.boundary import keeps_nothing, name_version
-from safeserial.artifact.trust import Verified, accept
+from safeserial.artifact.trust import Verified, accept, require_no_rules
 from safeserial.container import Entry
 from safeserial.digests import Digest
 from safeserial.envelope import Envelope
@@ -27,16 +27,18 @@ from safeserial.errors import (
     NotAnArtifactError,
     PolicyError,
 )
-from safeserial.files import BytesSource, Source, StrPath, open_regular
+from safeserial.files import BytesSource, FileSource, Source, StrPath, open_regular
 from safeserial.keyring import Keyring
 from safeserial.manifest import Manifest, Member
-from safeserial.payload import Payload
+from safeserial.payload import BUFFERS, Payload
 from safeserial.policy import Policy
 
 if TYPE_CHECKING:
     from safeserial.codecs.boosters import Boosters
 
 Progress = Callable[[int, int], None]
+MapMode = Literal["r", "c"]
+Keep = bool | MapMode
 BytesLike = bytes | bytearray | memoryview
 
 
@@ -47,28 +49,36 @@ def load(
     keyring: Keyring | None = None,
     policy: Policy | None = None,
     trusted: Iterable[str] = (),
+    mmap_mode: MapMode | None = None,
     progress: Progress | None = None,
 ) -> Any:
-    """Load a model from a signed artifact.
+    """Load a model from a signed artifact, or from a plain file with its signature beside it.
 
     Parameters
     ----------
     path : str or path-like
-        The artifact.
+        The artifact; or a pickle, joblib, skops or ONNX file beside which stands a file of the same
+        name with ``.sig`` added, made by `sign` or by ``model_signing``.
     keyring : Keyring, optional
         The keys whose word counts.  Default: the ring that the environment names.
     policy : Policy, optional
         What is accepted.  Default: :meth:`Policy.default`.
     trusted : iterable of str, default=()
         Dotted names to accept beside the policy's.
+    mmap_mode : {None, "r", "c"}, default=None
+        How the arrays of an uncompressed pickle payload lie in memory.  None: read into private
+        memory.  "r": the file is mapped and verified there; processes share one copy, and arrays
+        are read-only.  "c": the same, and a process that writes to an array gets a copy of that
+        page.  Whoever may write to the file is trusted for as long as the model lives, so that
+        a file that others may change is refused.
     progress : callable, optional
         Called with bytes read so far and bytes in all.
 
     Returns
     -------
     object
-        The model.  Its arrays are writable and belong to it alone.  Of an ONNX payload, an
-        ``onnxruntime.InferenceSession``.
+        The model.  Unless mapped, its arrays are writable and belong to it alone.  Of an ONNX
+        payload, an ``onnxruntime.InferenceSession``.
 
     Raises
     ------
@@ -86,9 +96,14 @@ def load(
     """
     chosen = _policy(policy, trusted)
     ring = _ring(keyring)
-    with open_regular(path) as source:
-        verified = _read(source, ring, chosen, progress, keep=True)
-    return _decode(verified, chosen)
+    keep = _keep(mmap_mode)
+    with open_regular(path) as source, verifying.naming_signature(path):
+        plain = verifying.read_signed(source, path, ring, chosen, progress)
+        if plain is None:
+            verified = _read(source, ring, chosen, progress, keep=keep)
+        elif mmap_mode is not None:
+            raise _not_mapped("it is no artifact")
+    return _decode(verified, chosen) if plain is None else build(plain, chosen)
 
 
 @keeps_nothing
@@ -141,7 +156,14 @@ def verify(
         As :func:`load`, for everything that shows before the payload is opened.
     """
     with open_regular(path) as source:
-        return _read(source, _ring(keyring), _policy(policy, ()), progress, keep=False)
+        return verify_source(source, keyring, _policy(policy, ()), progress)
+
+
+def verify_source(
+    source: Source, keyring: Keyring | None, policy: Policy, progress: Progress | None
+) -> Verified:
+    """Verify an open artifact; parameters and errors as :func:`verify`."""
+    return _read(source, _ring(keyring), policy, progress, keep=False)
 
 
 @keeps_nothing
@@ -171,9 +193,10 @@ def load_unsigned(
     FormatError
         If it is no such file, damaged, or over a limit.
     PolicyError
-        If its content is not permitted.
+        If its content is not permitted, or the policy has rules on signers.
     """
     chosen = _policy(policy, trusted)
+    require_no_rules(chosen)
     with open_regular(path) as source:
         payload = read_unsigned(source, chosen)
     accepted = {"pickle", "joblib"} if payload.format == "joblib" else {payload.format}
@@ -228,7 +251,7 @@ def read_envelope(source: Source) -> Envelope:
 
 
 def read_payload(
-    source: Source, front: Envelope, described: Manifest, progress: Progress | None, *, keep: bool
+    source: Source, front: Envelope, described: Manifest, progress: Progress | None, *, keep: Keep
 ) -> dict[str, memoryview]:
     """Read the members that a manifest describes, comparing every byte with it.
 
@@ -242,13 +265,14 @@ def read_payload(
         Read from it.
     progress : callable, optional
         As in :func:`load`.
-    keep : bool
-        Whether the bytes are wanted, or only their check.
+    keep : bool or {"r", "c"}
+        Whether the bytes are wanted, or only their check; mapped where they can be: read-only, or
+        copied on writing.
 
     Returns
     -------
     dict of str to memoryview
-        Path to private memory; empty if not kept.
+        Path to memory; empty if not kept.
 
     Raises
     ------
@@ -277,29 +301,35 @@ def read_payload(
 
 
 def _receive(
-    source: Source, member: Member, report: Callable[[int], None], *, keep: bool
+    source: Source, member: Member, report: Callable[[int], None], *, keep: Keep
 ) -> memoryview | None:
     expected = Digest.parse(member.digest)
-    data = _reserve(member.size) if keep else None
-    if data is None:
-        found = transfer.digest_only(source, member.size, expected.algorithm, report)
+    algorithm, size = expected.algorithm, member.size
+    data: memoryview | None = None
+    if keep is False:
+        found = transfer.digest_only(source, size, algorithm, report)
+    elif keep is not True and member.path == BUFFERS and size and isinstance(source, FileSource):
+        data, found = transfer.mapped(source, size, algorithm, report, writable=keep == "c")
     else:
-        found = transfer.receive(source, data, expected.algorithm, report)
+        data = _reserve(size)
+        found = transfer.receive(source, data, algorithm, report)
     if not expected.matches(found):
         raise DigestMismatchError(f"{member.path} is not what the signed manifest says")
     return data
 
 
 def _read(
-    source: Source, ring: Keyring, policy: Policy, progress: Progress | None, *, keep: bool
+    source: Source, ring: Keyring, policy: Policy, progress: Progress | None, *, keep: Keep
 ) -> Verified:
     _check_size(source, policy)
     front = read_envelope(source)
     verified = accept(front, ring, policy)
-    members = read_payload(source, front, verified.manifest, progress, keep=keep)
-    if not keep:
-        return verified
     described = verified.manifest
+    if keep not in (True, False) and BUFFERS not in {one.path for one in described.members}:
+        raise _not_mapped(f"its payload is {described.format}, or compressed")
+    members = read_payload(source, front, described, progress, keep=keep)
+    if keep is False:
+        return verified
     payload = Payload(described.format, described.options, members, signed=True)
     return Verified(described, verified.signers, verified.artifact_id, payload)
 
@@ -372,6 +402,24 @@ def boosters_of(payload: Payload, policy: Policy) -> Boosters:
 
     return Boosters(
         None if payload.signed else check_boosters, forbidden=policy.native_parsers == "forbid"
+    )
+
+
+def _keep(mode: object) -> Keep:
+    if mode is None:
+        return True
+    if mode not in ("r", "c"):
+        raise PolicyError(
+            f"mmap_mode is None, 'r' or 'c'; not {mode!r}"[:80],
+            hint="a model is never written back into the file it came from",
+        )
+    return "r" if mode == "r" else "c"
+
+
+def _not_mapped(why: str) -> PolicyError:
+    return PolicyError(
+        f"this file cannot be mapped: {why}",
+        hint="mmap_mode is for artifacts saved with format='pickle' and without compression",
     )
 
 

@@ -7,6 +7,7 @@ a second thread hashes them; front and tail follow.
 
 from __future__ import annotations
 
+import array
 import io
 import json
 from collections.abc import Callable, Mapping
@@ -30,6 +31,7 @@ from safeserial.keys import PURPOSE_ARTIFACT
 from safeserial.manifest import Manifest, Member, ModelFacts
 from safeserial.payload import Payload
 from safeserial.policy import Policy
+from safeserial.rows import MAX_ROW_BYTES
 from safeserial.signing import signer
 from safeserial.transfer import Checksums, private_memory, send, write_all
 from safeserial.verifier import survey
@@ -130,6 +132,45 @@ def dumps(
     stream = io.BytesIO()
     _write(stream, draft, None)
     return stream.getvalue()
+
+
+@keeps_nothing
+def dump_into(
+    model: Any,
+    target: Callable[[Manifest], BinaryIO],
+    *,
+    keyring: Keyring,
+    format: str = "pickle",
+    compression: Compression = None,
+    name: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> Manifest:
+    """Save a model as a signed artifact in a stream that is made for it.
+
+    Parameters
+    ----------
+    model : object
+        As in :func:`dump`.
+    target : callable
+        Given the manifest, whose digests are still blank and whose sizes hold, returns a seekable
+        binary file.  The payload's members are written in order, then the front, then the rest.
+    keyring, format, compression, name, metadata, progress
+        As in :func:`dump`.
+
+    Returns
+    -------
+    Manifest
+        What was signed.
+
+    Raises
+    ------
+    KeyringError, PolicyError, UnsupportedModelError
+        As :func:`dump`; besides, what writing to the stream raises.
+    """
+    order = _Order(format, compression, _digest(format), name, None, metadata)
+    draft = _draft(model, keyring, order)
+    return _write(target(draft.manifest), draft, progress)
 
 
 @keeps_nothing
@@ -294,8 +335,16 @@ def _globals(format_name: str, encoded: Encoded) -> tuple[str, ...]:
 def _contiguous(pieces: tuple[memoryview, ...]) -> memoryview:
     if len(pieces) == 1:
         return pieces[0]
-    # Only the lengths of out-of-band data count here, and untouched memory costs nothing.
-    return private_memory(sum(map(len, pieces)))
+    # Of arrays only the lengths count here, and untouched memory costs nothing; what rows consist
+    # of is small, and is looked at.
+    memory = private_memory(sum(map(len, pieces)))
+    start = 0
+    for piece in pieces:
+        end = start + len(piece)
+        if isinstance(piece.obj, bytes | array.array) and len(piece) <= MAX_ROW_BYTES:
+            memory[start:end] = piece
+        start = end
+    return memory
 
 
 def _write(stream: BinaryIO, draft: _Draft, progress: Progress | None) -> Manifest:

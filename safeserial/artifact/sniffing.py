@@ -11,7 +11,6 @@ from typing import Final
 from safeserial.container import SIGNATURES
 from safeserial.errors import NotAnArtifactError
 from safeserial.files import FileSource
-from safeserial.foreign import FOREIGN
 from safeserial.payload import Payload
 
 _NOT_MODELS: Final = {
@@ -45,6 +44,8 @@ def foreign_payload(memory: memoryview) -> Payload | None:
     memory : memoryview
         The whole file, private.
     """
+    from safeserial.foreign import FOREIGN  # with it comes the opcode verifier
+
     start = bytes(memory[:128])
     # skops begins with an array, a text or the schema itself; our artifacts with their signatures.
     if start.startswith(b"PK\x03\x04") and b"signatures.json" not in start[26:64]:

@@ -8,37 +8,30 @@ bytes; then the manifest is parsed; then the key's state and dates are held agai
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from safeserial import manifest
+from safeserial import manifest, signer_rules
 from safeserial.digests import sha256_hex
 from safeserial.envelope import Envelope
-from safeserial.errors import PolicyError, SafeSerialError, UnknownKeyError
+from safeserial.errors import (
+    MissingSignersError,
+    PolicyError,
+    SafeSerialError,
+    UnknownKeyError,
+    UnsignedError,
+)
 from safeserial.keyring import KeyEntry, Keyring
 from safeserial.keys import PURPOSE_ARTIFACT
 from safeserial.manifest import Manifest
 from safeserial.payload import Payload
 from safeserial.policy import Policy
+from safeserial.signer_rules import DEFAULT_RULES, Facts
+from safeserial.signer_rules import SignedBy as SignedBy
 from safeserial.signing import verifier
 
 CLOCK_SKEW: Final = datetime.timedelta(minutes=5)
-
-
-@dataclass(frozen=True)
-class SignedBy:
-    """One signature that counts.
-
-    Parameters
-    ----------
-    key_id : str
-        The key that made it.
-    algorithm : str
-        The key's algorithm.
-    """
-
-    key_id: str
-    algorithm: str
 
 
 @dataclass(frozen=True)
@@ -86,12 +79,14 @@ def accept(envelope: Envelope, ring: Keyring, policy: Policy) -> Verified:
         If a signature by a key of the ring does not fit; one bad signature spoils the file.
     UnknownKeyError
         If no key of the ring signed.
-    RevokedKeyError, RetiredKeyError, ExpiredKeyError, KeyNotYetValidError
+    RevokedKeyError
+        If a revoked key signed, whoever else did.
+    RetiredKeyError, ExpiredKeyError, KeyNotYetValidError
         If those that signed do not count (any more, or yet).
     CorruptArtifactError, UnsupportedVersionError
         If what was signed is no manifest of this version.
     PolicyError
-        If the payload's format is not accepted.
+        If the payload's format is not accepted, or a rule on signers is not met.
     """
     message = envelope.signed_bytes
     known: list[KeyEntry] = []
@@ -106,21 +101,58 @@ def accept(envelope: Envelope, ring: Keyring, policy: Policy) -> Verified:
             f"signed by a key that the keyring does not have: {', '.join(ids)[:300]}", key_ids=ids
         )
     described = manifest.decode(envelope.body)
-    signers = _whose_word_counts(known, described)
-    if described.format not in policy.formats:
-        raise PolicyError(
-            f"the policy does not accept payloads of format {described.format[:40]!r}",
-            hint=f"it accepts: {', '.join(policy.formats)}",
-        )
+    facts = Facts(
+        format=described.format,
+        created=described.created_at,
+        name=described.name,
+        version=described.version,
+    )
+    signers = weigh(known, facts, policy)
     return Verified(described, signers, sha256_hex(envelope.body))
 
 
-def _whose_word_counts(known: list[KeyEntry], described: Manifest) -> tuple[SignedBy, ...]:
-    now = datetime.datetime.now(datetime.UTC)
-    created = described.created_at
-    if created > now + CLOCK_SKEW:
+def weigh(
+    known: Sequence[KeyEntry],
+    facts: Facts,
+    policy: Policy,
+    *,
+    now: datetime.datetime | None = None,
+) -> tuple[SignedBy, ...]:
+    """Say whose word counts, and refuse where that is not enough: for artifacts and `.sig` alike.
+
+    Parameters
+    ----------
+    known : sequence of KeyEntry
+        The ring's entry of each key whose signature *was found to fit*; at least one.
+    facts : Facts
+        What the signed description says; of what it does not say, nothing is believed.
+    policy : Policy
+        Its formats and its rules on signers.
+    now : datetime, optional
+        The present, timezone-aware.
+
+    Returns
+    -------
+    tuple of SignedBy
+        The signers.
+
+    Raises
+    ------
+    RevokedKeyError
+        If one of the keys is revoked, however good the others are (docs/adr/0009).
+    RetiredKeyError, ExpiredKeyError, KeyNotYetValidError
+        If no key counts now, or none did when the model was made.
+    PolicyError
+        If the model comes from the future, has a format that is not accepted, or its signers are
+        not those that the rules ask for.
+    """
+    now = datetime.datetime.now(datetime.UTC) if now is None else now
+    for entry in known:
+        if entry.state == "revoked":
+            entry.require_valid(now)
+    if facts.created is not None and facts.created > now + CLOCK_SKEW:
         raise PolicyError(
-            f"the artifact says it was made on {described.created}, which is yet to come",
+            f"it says that it was made on {_in_utc(facts.created)}, which is yet to come",
             hint="check this machine's clock, and the sender's",
         )
     good: list[SignedBy] = []
@@ -128,11 +160,38 @@ def _whose_word_counts(known: list[KeyEntry], described: Manifest) -> tuple[Sign
     for entry in known:
         try:
             entry.require_valid(now)
-            entry.require_valid(created, what=", before or after the artifact was made")
+            if facts.created is not None:
+                entry.require_valid(facts.created, what=", before or after the artifact was made")
         except SafeSerialError as error:
             bad.append(error)
         else:
-            good.append(SignedBy(entry.key_id, entry.key.algorithm))
+            good.append(SignedBy(entry.key_id, entry.key.algorithm, entry.principal, entry.roles))
     if not good:
-        raise bad[0]
+        raise bad[0] if bad else UnsignedError("there is no signature")
+    if facts.format not in policy.formats:
+        raise PolicyError(
+            f"the policy does not accept payloads of format {facts.format[:40]!r}",
+            hint=f"it accepts: {', '.join(policy.formats)}",
+        )
+    signer_rules.check(policy.signers, good, facts, now=now, passed_over=bad)
     return tuple(good)
+
+
+def require_no_rules(policy: Policy) -> None:
+    """Refuse a file that nobody signed where a policy says who has to.
+
+    Raises
+    ------
+    MissingSignersError
+        If the policy has rules on signers of its own.
+    """
+    if policy.signers != DEFAULT_RULES:
+        raise MissingSignersError(
+            "the policy says who has to sign a model, and nobody signed this file",
+            missing=("signer",),
+            hint="sign it (`safeserial sign`), or load it under a policy without [[signers]]",
+        )
+
+
+def _in_utc(moment: datetime.datetime) -> str:
+    return moment.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

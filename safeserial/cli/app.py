@@ -11,12 +11,23 @@ import importlib
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import click
 
 from safeserial import __version__
 from safeserial.cli import outcome
+
+BESIDE: Final = "an entry point"  # the home of a command that stands beside the core
+
+
+def _beside(name: str) -> click.Command | None:
+    """Return a command of another package, found by entry point and never imported by name."""
+    from importlib.metadata import entry_points
+
+    found = list(entry_points(group="safeserial.commands", name=name))
+    command: click.Command | None = found[0].load() if found else None
+    return command
 
 
 class LazyGroup(click.Group):
@@ -43,6 +54,8 @@ class LazyGroup(click.Group):
         home = self.homes.get(cmd_name)
         if home is None:
             return None
+        if home == BESIDE:
+            return _beside(cmd_name)
         module, _, attribute = home.partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
@@ -91,11 +104,18 @@ class Application(LazyGroup):
         "keys": "safeserial.cli.keys:keys",
         "pack": "safeserial.cli.packing:pack",
         "unpack": "safeserial.cli.packing:unpack",
+        "sign": "safeserial.cli.signing:sign",
+        "approve": "safeserial.cli.approving:approve",
         "verify": "safeserial.cli.verifying:verify",
         "inspect": "safeserial.cli.inspecting:inspect",
         "policy": "safeserial.cli.policies:policy",
         "guard": "safeserial.cli.guarding:guard",
         "convert": "safeserial.cli.converting:convert",
+        "bench": BESIDE,
+        "bulk": "safeserial.cli.bulk:bulk",
+        "store": "safeserial.cli.store:store",
+        "serve": "safeserial.cli.serving:serve",
+        "show": "safeserial.cli.showing:show",
     },
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )

@@ -7,27 +7,25 @@ the same checks as with every other command before it is converted.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, Final
 
 import click
 
 import safeserial as ss
 from safeserial.cli import options, render
-from safeserial.cli.outcome import Misuse
-from safeserial.errors import ConversionError, MissingExtraError, MissingFileError
 from safeserial.files import display
+from safeserial.samples import rows_for
 
-_ROWS: Final = 200
-_TARGETS: Final = ("onnx", "skops")
+_TARGETS: Final = ("onnx", "skops", "triton")
 
 
-@click.command(short_help="Write a model as ONNX, proved equal to the original.")
+@click.command(short_help="Write a model as ONNX or skops, proved equal to the original.")
 @click.argument("model_file", metavar="MODEL", type=click.Path())
 @click.option("--to", "target", type=click.Choice(_TARGETS), required=True, help="Format to write.")
-@click.option("-o", "--output", required=True, metavar="OUT", help="File to write.")
+@click.option(
+    "-o", "--output", required=True, metavar="OUT",
+    help="File to write; for triton the folder of the model repository.",
+)  # fmt: skip
 @click.option(
     "--sample",
     metavar="FILE",
@@ -63,16 +61,18 @@ def convert(
 ) -> None:
     """Write MODEL in another format.
 
-    MODEL is a signed artifact (.safeserial), which is verified, or a .pkl or .joblib file, which
-    goes through the opcode verifier and the allowlist.  The ONNX graph is run against it on the
-    sample and on rows made from it; where they differ, nothing is written.
+    onnx and triton write an ONNX graph, triton with the folders and the configuration that NVIDIA's
+    Triton and KServe expect.  MODEL is a signed artifact (.safeserial), which is verified, or a
+    .pkl or .joblib file, which goes through the opcode verifier and the allowlist.  The ONNX graph
+    is run against it on the sample and on rows made from it; where they differ, nothing is written.
     """
     model = _opened(model_file, place, policy_file, trusted)
     if target == "skops":
         _to_skops(model, output)
         return
-    rows = _sample(model, sample)
-    result = ss.to_onnx(model, rows, output, dtype=dtype, methods=methods or None, profile=profile)
+    rows = rows_for(model, sample)
+    write = ss.to_triton if target == "triton" else ss.to_onnx
+    result = write(model, rows, output, dtype=dtype, methods=methods or None, profile=profile)
     if as_json:
         render.document(result.to_dict())
         return
@@ -83,7 +83,10 @@ def convert(
         )
     size = render.bytes_text(len(result.data))
     name = type(model).__name__
-    render.talk(render.printable(f"wrote {name} ({size}) to {display(output)}, proved"))
+    how = "proved" if profile == "exact" else "proved to 1e-3: the fast profile computes in float32"
+    render.talk(
+        render.printable(f"wrote {name} ({size}) to {display(result.path or output)}, {how}")
+    )
     if sample is None:
         render.talk("the proof used random rows; --sample FILE makes it with yours")
 
@@ -100,95 +103,3 @@ def _opened(path: str, place: str | None, policy_file: str | None, trusted: tupl
     if path.lower().endswith(".safeserial"):
         return loading.load(path, keyring=options.open_ring(place), policy=policy)
     return loading.load_unsigned(path, policy=policy)
-
-
-def _sample(model: Any, path: str | None) -> Any:
-    """Return the rows of a file as the model takes them, or random ones."""
-    if path is None:
-        return _random(model)
-    reader = _READERS.get(Path(path).suffix.lower())
-    if reader is None:
-        known = ", ".join(_READERS)
-        raise Misuse(f"{display(path)} is no sample", hint=f"the endings of samples are {known}")
-    if not Path(path).is_file():
-        raise MissingFileError(f"there is no file {display(path)}", hint="check the path")
-    with _telling(path):
-        rows = reader(path)
-    return _fitting(model, rows) if hasattr(rows, "columns") else rows
-
-
-def _random(model: Any) -> Any:
-    count = getattr(model, "n_features_in_", None)
-    if not isinstance(count, int) or getattr(model, "feature_names_in_", None) is not None:
-        raise Misuse(
-            "the columns of this model cannot be guessed", hint="give rows of it: --sample FILE"
-        )
-    import numpy as np
-
-    return np.random.default_rng(0).normal(size=(_ROWS, count))
-
-
-def _fitting(model: Any, frame: Any) -> Any:
-    """Return those columns of a frame that the model was fitted on, or the bare rows."""
-    names = getattr(model, "feature_names_in_", None)
-    if names is None:
-        if frame.shape[1] == 1 and frame.dtypes.iloc[0].kind not in "biuf":
-            return [str(one) for one in frame.iloc[:, 0].fillna("")]
-        count = getattr(model, "n_features_in_", frame.shape[1])
-        if frame.shape[1] != count:
-            raise ConversionError(
-                f"the sample has {frame.shape[1]} columns, the model {count}",
-                hint="leave out the target and other columns that the model did not see",
-            )
-        return frame.to_numpy()
-    missing = [str(name) for name in names if name not in frame.columns]
-    if missing:
-        raise ConversionError(
-            f"the sample has no column {missing[0]!r}", hint="name the columns as in the fit"
-        )
-    return frame[list(names)]
-
-
-@contextlib.contextmanager
-def _telling(path: str) -> Iterator[None]:
-    try:
-        yield
-    except ImportError as error:
-        raise MissingExtraError("onnx", "reading this sample (pandas, pyarrow)") from error
-    except OSError:
-        raise
-    except Exception as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ConversionError(
-            f"{display(path)} cannot be read as a sample: {first}", hint="check that it is a table"
-        ) from error
-
-
-def _csv(path: str) -> Any:
-    import pandas as pd
-
-    return pd.read_csv(path)
-
-
-def _parquet(path: str) -> Any:
-    import pandas as pd
-
-    return pd.read_parquet(path)
-
-
-def _npy(path: str) -> Any:
-    import numpy as np
-
-    return np.load(path, allow_pickle=False)
-
-
-def _lines(path: str) -> Any:
-    return Path(path).read_text("utf-8").splitlines()
-
-
-_READERS: Final[dict[str, Callable[[str], Any]]] = {
-    ".csv": _csv,
-    ".parquet": _parquet,
-    ".npy": _npy,
-    ".txt": _lines,
-}

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from safeserial.cli.outcome import Misuse
+from safeserial.cli.render import printable
 from safeserial.errors import KeyNotFoundError, KeyringError, MissingFileError, PolicyError
 from safeserial.files import display
 from safeserial.keyring import KEY_FILE_VARIABLE, OS_PREFIX, VARIABLE, Keyring
@@ -45,7 +46,51 @@ trust = click.option(
     multiple=True,
     help="Dotted name to accept beside the policy's; may be repeated.",
 )
+leave_out = click.option(
+    "--leave-out",
+    metavar="NAME",
+    multiple=True,
+    help="Place in a folder that is no part of the model; may be repeated.",
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+
+
+def size_of(path: str) -> int:
+    """Return the bytes of a file or folder, for a progress bar; 0 where nobody watches."""
+    if not sys.stderr.isatty():
+        return 0
+    try:
+        if not Path(path).is_dir():
+            return Path(path).stat().st_size
+        return sum(
+            os.lstat(os.path.join(folder, name)).st_size  # noqa: PTH118 - as os.walk has it
+            for folder, _, names in os.walk(path)
+            for name in names
+        )
+    except (OSError, ValueError):
+        return 0
+
+
+def metadata_of(pairs: tuple[str, ...]) -> dict[str, str]:
+    """Return what ``--meta KEY=VALUE`` says.
+
+    Raises
+    ------
+    Misuse
+        If a pair has another form, or a key is given twice.
+    """
+    metadata: dict[str, str] = {}
+    for pair in pairs:
+        key, separator, value = pair.partition("=")
+        if not separator or not key:
+            raise Misuse(
+                f"--meta takes KEY=VALUE, not {printable(pair)!r}",
+                hint="for instance: --meta owner=risk-team",
+            )
+        if key in metadata:
+            raise Misuse(f"--meta {printable(key)} is given twice", hint="give it once")
+        metadata[key] = value
+    return metadata
 
 
 def default_place() -> str:

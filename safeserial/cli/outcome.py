@@ -20,6 +20,7 @@ from safeserial.errors import (
     KeyringError,
     ParityError,
     PolicyError,
+    RollbackError,
     SafeSerialError,
     VerificationError,
 )
@@ -56,7 +57,7 @@ class Misuse(click.UsageError):
 
 def code_of(error: BaseException) -> int:
     """Return the exit code of an error."""
-    if isinstance(error, VerificationError | PolicyError | ParityError):
+    if isinstance(error, VerificationError | PolicyError | ParityError | RollbackError):
         return REFUSED
     return UNKNOWN
 

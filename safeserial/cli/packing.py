@@ -68,7 +68,7 @@ def pack(
     from safeserial.digests import sha256_hex
 
     policy = options.read_policy(policy_file, trusted)
-    metadata, packed_by = _metadata(meta), _compression(compression)
+    metadata, packed_by = options.metadata_of(meta), compression_of(compression)
     ring = options.open_ring(place)
     signing = ring.active  # refused before a model of gigabytes is read
     with _naming_trust():
@@ -140,22 +140,8 @@ def unpack(
     )
 
 
-def _metadata(pairs: tuple[str, ...]) -> dict[str, str]:
-    metadata: dict[str, str] = {}
-    for pair in pairs:
-        key, separator, value = pair.partition("=")
-        if not separator or not key:
-            raise Misuse(
-                f"--meta takes KEY=VALUE, not {render.printable(pair)!r}",
-                hint="for instance: --meta owner=risk-team",
-            )
-        if key in metadata:
-            raise Misuse(f"--meta {render.printable(key)} is given twice", hint="give it once")
-        metadata[key] = value
-    return metadata
-
-
-def _compression(text: str | None) -> Compression:
+def compression_of(text: str | None) -> Compression:
+    """Return what ``--compression NAME[:LEVEL]`` means."""
     from safeserial.codecs.compression import choose
 
     if text is None:

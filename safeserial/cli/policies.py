@@ -6,6 +6,7 @@ Floor 8.  Nothing that a model or a policy names is imported; a proposal is text
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from safeserial.files import atomic_write, display
 if TYPE_CHECKING:
     from safeserial.artifact.learning import Lesson
     from safeserial.policy import Name, Policy
+    from safeserial.signer_rules import SignerRule
 
 
 @click.group(
@@ -123,6 +125,7 @@ def show(*, file: str, as_json: bool) -> None:
                 "environment": chosen.environment,
                 "formats": list(chosen.formats),
                 "limits": limits,
+                "signers": [dataclasses.asdict(rule) for rule in chosen.signers],
                 "globals": [
                     {"module": name[0], "qualname": name[1], "roles": sorted(roles), "rule": rule}
                     for name, (roles, rule) in added.items()
@@ -132,6 +135,7 @@ def show(*, file: str, as_json: bool) -> None:
         return
     rows = [("environment", chosen.environment), ("formats", ", ".join(chosen.formats))]
     rows += [(name, str(value)) for name, value in limits.items()]
+    rows += [("signers", _asked(rule)) for rule in chosen.signers]
     render.pairs([(label, render.printable(text)) for label, text in rows])
     if added:
         click.echo()
@@ -142,6 +146,21 @@ def show(*, file: str, as_json: bool) -> None:
                 for name, (roles, rule) in added.items()
             ],
         )
+
+
+def _asked(rule: SignerRule) -> str:
+    """Return what a rule asks for, in one line."""
+    people = "1 signature" if rule.threshold == 1 else f"{rule.threshold} principals"
+    words = [f"{', '.join(rule.names)}: {people}"]
+    if rule.roles:
+        words.append(f"as {', '.join(rule.roles)}")
+    if rule.formats is not None:
+        words.append(f"format {', '.join(rule.formats)}")
+    if rule.max_age_days is not None:
+        words.append(f"at most {rule.max_age_days} days old")
+    if rule.min_version is not None:
+        words.append(f"version {rule.min_version} or later")
+    return "; ".join(words)
 
 
 @click.command(short_help="Check a policy file for what should not be in one.")

@@ -342,11 +342,18 @@ def test_one_wrong_signature_spoils_the_file(parts):
 
 def test_a_good_signer_stands_beside_one_that_does_not_count(parts, tmp_path):
     both = parts.signed(KEY, OTHER)
-    ring = ss.Keyring([KeyEntry(key=KEY, state="accepted"), KeyEntry(key=OTHER, state="revoked")])
+    ring = ss.Keyring([KeyEntry(key=KEY, state="accepted"), KeyEntry(key=OTHER, state="retired")])
     path = tmp_path / "f"
     path.write_bytes(both)
     assert [one.key_id for one in ss.verify(path, keyring=ring).signers] == [KEY.key_id]
-    refused(both, errors.RevokedKeyError, ss.Keyring([KeyEntry(key=OTHER, state="revoked")]))
+    refused(both, errors.RetiredKeyError, ss.Keyring([KeyEntry(key=OTHER, state="retired")]))
+
+
+def test_a_revoked_signer_spoils_what_a_good_one_signed_beside_it(parts):
+    both = parts.signed(KEY, OTHER)
+    for key, other in ((KEY, OTHER), (OTHER, KEY)):
+        entries = [KeyEntry(key=key, state="accepted"), KeyEntry(key=other, state="revoked")]
+        refused(both, errors.RevokedKeyError, ss.Keyring(entries))
 
 
 def test_a_date_to_come_is_refused(parts):

@@ -17,7 +17,23 @@ from safeserial import __version__, errors
 from safeserial.cli import app as module
 from safeserial.cli import outcome
 
-COMMANDS = ["demo", "keys", "pack", "unpack", "verify", "inspect", "policy", "guard", "convert"]
+COMMANDS = [
+    "demo",
+    "keys",
+    "pack",
+    "unpack",
+    "sign",
+    "approve",
+    "verify",
+    "inspect",
+    "policy",
+    "guard",
+    "convert",
+    "bench",
+    "bulk",
+    "store",
+    "serve",
+]
 HEAVY = ["numpy", "scipy", "sklearn", "joblib", "pandas", "rich", "pickle"]
 
 
@@ -89,7 +105,12 @@ def leaves(kind):
 @pytest.mark.parametrize("kind", leaves(errors.SafeSerialError), ids=lambda kind: kind.__name__)
 def test_every_error_of_the_library_has_a_code_and_two_lines(kind, capsys):
     error = kind("onnx", "this") if kind is errors.MissingExtraError else kind("what\nhappened")
-    refused = (errors.VerificationError, errors.PolicyError, errors.ParityError)
+    refused = (
+        errors.VerificationError,
+        errors.PolicyError,
+        errors.ParityError,
+        errors.RollbackError,
+    )
     assert outcome.failed(error) == (1 if issubclass(kind, refused) else 2)
     lines = capsys.readouterr().err.splitlines()
     assert [line.partition(" ")[0] for line in lines] == ["error:", "hint:"]

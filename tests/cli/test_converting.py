@@ -111,3 +111,43 @@ def test_what_has_no_converter(run, clean):
     ended = run("convert", "m.pkl", "--to", "onnx", "--sample", "rows.txt", "-o", "m.onnx")
     assert ended.code == 2
     assert "token_pattern" in ended.error[0]
+
+
+def test_the_fast_profile_is_labelled(run, model):
+    arguments = ["convert", "m.pkl", "--to", "onnx", "--sample", "rows.csv", "-o", "m.onnx"]
+    ended = run(*arguments, "--profile", "fast")
+    assert ended.code == 0
+    assert "the fast profile computes in float32" in ended.err
+    assert json.loads(run(*arguments, "--profile", "fast", "--json").out)["profile"] == "fast"
+    assert "fast" not in run(*arguments).err
+
+
+def test_of_a_parquet_sample(run, model, clean):
+    pytest.importorskip("pyarrow")
+    model[1].to_parquet("rows.parquet")
+    ended = run("convert", "m.pkl", "--to", "onnx", "--sample", "rows.parquet", "-o", "m.onnx")
+    assert ended.code == 0
+    assert (clean / "m.onnx").exists()
+
+
+def test_to_skops(run, model, clean):
+    import safeserial as ss
+
+    pytest.importorskip("skops")
+    ended = run("convert", "m.pkl", "--to", "skops", "-o", "m.skops")
+    assert ended.code == 0
+    assert "wrote Pipeline" in ended.err
+    fitted, frame = model
+    rows = frame[["a", "b", "c"]]
+    np.testing.assert_array_equal(ss.load_unsigned("m.skops").predict(rows), fitted.predict(rows))
+
+
+def test_what_skops_cannot_write_leaves_no_file(run, clean):
+    from sklearn.cluster import Birch
+
+    pytest.importorskip("skops")
+    fitted = Birch(threshold=2.0, n_clusters=None).fit([[0.0], [9.0]])
+    (clean / "m.pkl").write_bytes(pickle.dumps(fitted))
+    ended = run("convert", "m.pkl", "--to", "skops", "-o", "m.skops")
+    assert ended.code == 2
+    assert not (clean / "m.skops").exists()

@@ -64,7 +64,7 @@ def test_dates_that_make_no_sense_are_misuse(run, options, message):
 
 
 def test_list_shows_states_and_no_secret(run, ring):
-    run("keys", "rotate", "--not-after", "2030-06-30T12:00Z")
+    run("keys", "rotate", "--now", "--not-after", "2030-06-30T12:00Z")
     run("keys", "revoke", ring.active.key_id[:12], "--reason", "laptop stolen")
     ended = run("keys", "list")
     header, first, second = (line.split() for line in ended.out.splitlines())
@@ -77,6 +77,7 @@ def test_list_as_json(run, ring):
     document = json.loads(run("keys", "list", "--json").out)
     assert document == {
         "serial": 0,
+        "published": None,
         "keys": [
             {
                 "id": ring.active.key_id,
@@ -85,16 +86,19 @@ def test_list_as_json(run, ring):
                 "not_before": None,
                 "not_after": None,
                 "reason": "",
+                "principal": None,
+                "roles": [],
+                "can_sign": True,
             }
         ],
     }
 
 
-def test_rotate_activate_retire_revoke(run, ring):
+def test_rotate_promote_retire_revoke(run, ring):
     old = ring.active.key_id
-    new = run("keys", "rotate").out.strip()
+    new = run("keys", "rotate", "--now").out.strip()
     assert states() == {new: "active", old: "accepted"}
-    assert run("keys", "activate", old).out.strip() == old
+    assert run("keys", "promote", old).out.strip() == old
     assert states() == {new: "accepted", old: "active"}
     run("keys", "retire", new, "--reason", "a new quarter")
     assert states() == {new: "retired", old: "active"}
@@ -102,10 +106,10 @@ def test_rotate_activate_retire_revoke(run, ring):
     assert states() == {new: "retired", old: "revoked"}
     assert "no active key" in ended.err
     assert run("keys", "retire", old).code == 2
-    assert run("keys", "activate", new).code == 2
+    assert run("keys", "promote", new).code == 2
 
 
-@pytest.mark.parametrize("verb", ["activate", "retire", "revoke"])
+@pytest.mark.parametrize("verb", ["promote", "demote", "retire", "revoke"])
 @pytest.mark.parametrize("key_id", ["hmac-0000", ""])
 def test_a_key_that_is_not_there_changes_nothing(run, ring, verb, key_id):
     before = Path("team.keys").read_bytes()

@@ -271,11 +271,33 @@ def test_show_tells_what_a_file_adds(tmp_path: Path) -> None:
         "environment": "refuse",
         "formats": ["pickle", "joblib", "skops", "onnx"],
         "limits": {"opcodes": 7},
+        "signers": [
+            {
+                "names": ["*"],
+                "roles": [],
+                "threshold": 1,
+                "formats": None,
+                "max_age_days": None,
+                "min_version": None,
+            }
+        ],
         "globals": [{"module": "own", "qualname": "Thing", "roles": ["build", "new"], "rule": ""}],
     }
     text = run("policy", "show", str(path)).stdout
     assert "own.Thing" in text
     assert "refuse" in text
+    assert "*: 1 signature\n" in text
+
+
+def test_show_says_whose_signatures_a_policy_asks_for(tmp_path: Path) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text(
+        '[[signers]]\nnames = ["fraud-*"]\nroles = ["trainer", "approver"]\n'
+        'formats = ["onnx"]\nmax_age_days = 30\nmin_version = "2.0"\n'
+    )
+    text = run("policy", "show", str(path)).stdout
+    asked = "fraud-*: 2 principals; as trainer, approver; format onnx; at most 30 days old; "
+    assert f"{asked}version 2.0 or later\n" in text
 
 
 @pytest.mark.parametrize(

@@ -14,16 +14,20 @@ import pytest
 GUIDES = Path(__file__).parents[2] / "docs" / "howto"
 PAGES = [
     "keys-and-rotation.md",
+    "two-person-rule.md",
     "pack-a-legacy-pickle.md",
     "check-before-loading.md",
     "inspect-models.md",
 ]
 FENCE = re.compile(r"^```(python|console)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-KEY_ID = re.compile(r"hmac-[0-9a-f]{32}")
-KEY_START = re.compile(r"hmac-[0-9a-f]{4,32}")
+KINDS = "(?:hmac|ed25519|p256|p384|p521|ml-dsa-65)"
+PIN = "sha256:[0-9a-f]{64}"  # the fingerprint of a published ring is typed again, as an id is
+KEY_ID = re.compile(rf"\b{KINDS}-[0-9a-f]{{32}}|{PIN}")
+KEY_START = re.compile(rf"\b{KINDS}-[0-9a-f]{{4,32}}|{PIN}")
 PASSING = (
     (re.compile(r"\b[0-9a-f]{64}\b"), "ARTIFACT"),
     (re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ"), "TIME"),
+    (re.compile(r"\b20\d\d-\d\d-\d\d\b"), "DATE"),
     (re.compile(r"\(\d+(\.\d)? k?B\)"), "(SIZE)"),
 )
 

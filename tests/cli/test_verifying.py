@@ -118,7 +118,14 @@ def test_json_holds_what_the_lines_say(run, artifact, ring):
     document = json.loads(ended.out)
     good, bad = document["files"]
     assert good["status"] == "ok"
-    assert good["signers"] == [{"key_id": ring.active.key_id, "algorithm": "hmac-sha256"}]
+    assert good["signers"] == [
+        {
+            "key_id": ring.active.key_id,
+            "algorithm": "hmac-sha256",
+            "principal": None,
+            "roles": [],
+        }
+    ]
     assert (good["name"], good["version"], good["metadata"]) == ("churn", "1.0", {"team": "risk"})
     verified = ss.verify("model.safeserial", keyring=ring)
     assert good["artifact_id"] == verified.artifact_id

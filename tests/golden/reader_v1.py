@@ -18,6 +18,14 @@ import zlib
 from typing import Any
 
 from blake3 import blake3
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import (
+    decode_dss_signature,
+    encode_dss_signature,
+)
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 TYPE = "application/vnd.safeserial.manifest.v1+json"
 ROOM, FIRST, ALIGN, TOP = 16_320, 64, 64, 0xFFFFFFFF
@@ -116,8 +124,23 @@ def hkdf(secret: bytes, purpose: str) -> bytes:
     return hmac.digest(extracted, b"safeserial/v1/" + purpose.encode() + b"\x01", "sha256")
 
 
-def signed(front: Any, body: bytes, secret: bytes) -> bool:
-    """Say whether one of the signatures is right; a wrong one by the key spoils the file."""
+def pair_fits(spki: bytes, message: bytes, value: bytes) -> bool:
+    """Say whether a signature by a pair is right, by the algorithm of the public half (5.3)."""
+    key = load_der_public_key(spki)
+    try:
+        if not isinstance(key, EllipticCurvePublicKey):
+            key.verify(value, message)  # type: ignore[union-attr, call-arg]
+            return True
+        need(encode_dss_signature(*decode_dss_signature(value)) == value, "DER")
+        chosen = {"secp256r1": SHA256, "secp384r1": SHA384, "secp521r1": SHA512}[key.curve.name]
+        key.verify(value, message, ECDSA(chosen()))
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def signed(front: Any, body: bytes, secret: bytes, halves: dict[str, bytes]) -> bool:
+    """Say whether one of the signatures is right; a wrong one by a known key spoils the file."""
     message = b"DSSEv1 %d %b %d %b" % (len(TYPE), TYPE.encode(), len(body), body)
     tag = hmac.digest(hkdf(secret, "artifact-signature"), message, "sha256")
     key_id = "hmac-" + hkdf(secret, "key-id")[:16].hex()
@@ -125,6 +148,10 @@ def signed(front: Any, body: bytes, secret: bytes) -> bool:
     for one in front["signatures"]:
         if one["keyid"] == key_id:
             need(hmac.compare_digest(base64.b64decode(one["sig"]), tag), "wrong signature")
+            found = True
+        if one["keyid"] in halves:
+            fits = pair_fits(halves[one["keyid"]], message, base64.b64decode(one["sig"]))
+            need(fits, "wrong signature")
             found = True
     return found
 
@@ -187,8 +214,10 @@ def check_manifest(manifest: Any) -> None:
 # Section 8: reading --------------------------------------------------------------------------
 
 
-def read(data: bytes, secret: bytes) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """Return manifest and members of a file that the key of `secret` signed.
+def read(
+    data: bytes, secret: bytes, halves: dict[str, bytes] | None = None
+) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Return manifest and members of a file that the key of `secret`, or one of a pair, signed.
 
     Raises
     ------
@@ -208,7 +237,7 @@ def read(data: bytes, secret: bytes) -> tuple[dict[str, Any], dict[str, bytes]]:
     need(len(body) == size, "too short")
     second = local_header("manifest.json", size, zlib.crc32(body), position)
     need(data[position : position + length] == second, "second header")
-    need(signed(front, body, secret), "not signed by the key")
+    need(signed(front, body, secret, halves or {}), "not signed by the key")
     manifest = canonical(body)
     check_manifest(manifest)
 

@@ -208,7 +208,7 @@ def test_a_ring_round_trips_through_its_text(listed, serial):
 
 SIGNED = world.artifact()
 OPERATIONS = st.lists(
-    st.tuples(st.sampled_from(["add", "rotate", "activate", "retire", "revoke"]),
+    st.tuples(st.sampled_from(["add", "rotate", "promote", "retire", "revoke"]),
               st.sampled_from([KEY, OTHER, THIRD])), max_size=12,
 )  # fmt: skip
 

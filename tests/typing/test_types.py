@@ -28,7 +28,13 @@ STEP_LEFT_OUT = """
 from typing import Any
 from safeserial.artifact.trust import Verified
 from safeserial.codecs import get
+from safeserial.keys import PublicKey
 from safeserial.payload import Payload
+from safeserial.signing import HmacSigner, PairSigner
+
+def a_public_key_is_no_secret(key: PublicKey) -> None:
+    HmacSigner(key, "artifact-signature")
+    PairSigner(key)
 
 def verified_is_not_admitted(verified: Verified) -> Any:
     return get("pickle").decode(verified)
@@ -54,3 +60,5 @@ def test_a_step_left_out_is_a_type_error(tmp_path):
     run = mypy(tmp_path, STEP_LEFT_OUT)
     wrong = [line for line in run.stdout.splitlines() if 'expected "Admitted"' in line]
     assert len(wrong) == 2, run.stdout
+    for wanted in ("HmacKey", "PrivateKey"):
+        assert f'has incompatible type "PublicKey"; expected "{wanted}"' in run.stdout

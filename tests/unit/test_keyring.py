@@ -57,7 +57,7 @@ def test_rotating_keeps_what_was_signed_before(signed):
     with pytest.raises(errors.UnknownKeyError):
         world.loads(again)
     assert ring.serial == 1
-    assert ring.activate(KEY.key_id).active.key is KEY
+    assert ring.promote(KEY.key_id).active.key is KEY
 
 
 @pytest.mark.parametrize(
@@ -90,9 +90,9 @@ def test_changes_make_new_rings():
     with pytest.raises(errors.KeyNotFoundError):
         _ = retired.active
     with pytest.raises(errors.KeyringError):
-        retired.activate(KEY.key_id)
+        retired.promote(KEY.key_id)
     revoked = retired.revoke(KEY.key_id)
-    for change in (revoked.retire, revoked.activate):
+    for change in (revoked.retire, revoked.promote):
         with pytest.raises(errors.KeyringError):
             change(KEY.key_id)
     assert revoked.add(OTHER).active.key is OTHER
@@ -243,6 +243,13 @@ def test_the_environment_names_a_ring_or_a_key(tmp_path):
     key.chmod(0o600)
     assert ss.Keyring.from_env({"SAFESERIAL_KEYRING": str(ring)}).serial == 7
     assert ss.Keyring.from_env({"SAFESERIAL_KEY_FILE": str(key)}).active.key == OTHER
+    locked = tmp_path / "locked.pem"
+    locked.write_bytes(ss.Ed25519Key.generate().to_pem(passphrase=b"open sesame"))
+    locked.chmod(0o600)
+    named = {"SAFESERIAL_KEY_FILE": str(locked), "SAFESERIAL_PASSPHRASE": "open sesame"}
+    assert ss.Keyring.from_env(named).active.key.algorithm == "ed25519"
+    with pytest.raises(ss.errors.KeyringError):
+        ss.Keyring.from_env({**named, "SAFESERIAL_PASSPHRASE": "wrong"})
     both = {"SAFESERIAL_KEYRING": str(ring), "SAFESERIAL_KEY_FILE": str(key)}
     assert ss.Keyring.from_env(both).active.key == KEY
     for empty in ({}, {"SAFESERIAL_KEYRING": ""}):

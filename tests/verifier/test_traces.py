@@ -116,7 +116,8 @@ def test_like_objects_are_traced_and_judged_the_same(name, how, monkeypatch):
 def test_a_large_forest_is_nearly_all_traced_across_frames(monkeypatch):
     count = Counter(monkeypatch)
     forest = RandomForestClassifier(150, max_depth=6, random_state=0).fit(X, Y)
-    for how in ("4", "5", "artifact", "joblib"):
+    # In an artifact such a forest is rows beside the stream.
+    for how in ("4", "5", "joblib"):
         before = count.hits
         format, members = write(forest, how)
         judge(format, members, traced=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Keys: a secret with its algorithm and its id; the algorithm comes from here, never from a file.
+"""The shared secret of HMAC-SHA256: whoever verifies with it can also sign.
 
 Floor 2.  The secret itself signs nothing: each use has a subkey of its own, derived by HKDF-SHA256
 (RFC 5869) with a context string, so that a tag made for one purpose is worth nothing for another.
@@ -10,34 +10,19 @@ from __future__ import annotations
 import base64
 import binascii
 import secrets
-from typing import ClassVar, Final, NoReturn, Protocol
+from typing import ClassVar, Final
 
 from safeserial.errors import KeyringError, WeakKeyError
 from safeserial.files import StrPath, display, read_small
+from safeserial.keys.protocol import PURPOSE_KEY_ID, Unpicklable, require_random
 
 MIN_SECRET_BYTES: Final = 32
 MAX_SECRET_BYTES: Final = 1024
-MIN_DISTINCT_BYTES: Final = 8  # 32 random bytes have fewer with a chance below 10**-30
 MAX_KEY_FILE_BYTES: Final = 4096
-
-PURPOSE_ARTIFACT: Final = "artifact-signature"
-PURPOSE_KEY_ID: Final = "key-id"
+PREFIX: Final = "safeserial-hmac-sha256-v1:"
 
 
-class Key(Protocol):
-    """What a keyring needs of a key, whatever its algorithm."""
-
-    algorithm: ClassVar[str]
-
-    @property
-    def key_id(self) -> str:
-        """Public name of the key, computed from its content."""
-
-    def to_text(self) -> str:
-        """Return the one-line printable form, secret included."""
-
-
-class HmacKey:
+class HmacKey(Unpicklable):
     """A secret shared by the services that sign and verify (HMAC-SHA256, RFC 2104).
 
     Parameters
@@ -61,7 +46,7 @@ class HmacKey:
     """
 
     algorithm: ClassVar[str] = "hmac-sha256"
-    _prefix: ClassVar[str] = "safeserial-hmac-sha256-v1:"
+    can_sign: ClassVar[bool] = True
     __slots__ = ("_secret", "_subkeys")
 
     def __init__(self, secret: bytes) -> None:
@@ -71,8 +56,7 @@ class HmacKey:
             raise WeakKeyError(
                 f"an HMAC key has {MIN_SECRET_BYTES} to {MAX_SECRET_BYTES} bytes, not {len(secret)}"
             )
-        if len(set(secret)) < MIN_DISTINCT_BYTES:
-            raise WeakKeyError("the HMAC key is too regular: it does not come from a random source")
+        require_random(secret, "HMAC key")
         self._secret = secret
         self._subkeys: dict[str, bytes] = {}
 
@@ -93,13 +77,13 @@ class HmacKey:
             If the secret is too weak.
         """
         line = text.strip()
-        if not line.startswith(cls._prefix):
+        if not line.startswith(PREFIX):
             raise KeyringError(
                 "this is not a safeserial HMAC key",
-                hint=f"a key is one line that starts with {cls._prefix}",
+                hint=f"a key is one line that starts with {PREFIX}",
             )
         try:
-            secret = base64.b64decode(line.removeprefix(cls._prefix), altchars=b"-_", validate=True)
+            secret = base64.b64decode(line.removeprefix(PREFIX), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):
             raise KeyringError("the HMAC key is not valid base64url") from None
         return cls(secret)
@@ -122,7 +106,7 @@ class HmacKey:
 
     def to_text(self) -> str:
         """Return the one-line printable form.  It is the secret: keep it in files of mode 0600."""
-        return self._prefix + base64.urlsafe_b64encode(self._secret).decode("ascii")
+        return PREFIX + base64.urlsafe_b64encode(self._secret).decode("ascii")
 
     @property
     def key_id(self) -> str:
@@ -162,6 +146,3 @@ class HmacKey:
 
     def __repr__(self) -> str:
         return f"<HmacKey {self.key_id}>"
-
-    def __reduce_ex__(self, protocol: object, /) -> NoReturn:
-        raise TypeError("a key is never pickled: use to_text() and a file of mode 0600")
