@@ -99,7 +99,7 @@ def _serve(pages: Mapping[str, Path], contents: Mapping[str, bytes], port: int) 
             self.end_headers()
             self.wfile.write(data)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
+        def log_message(self, format: str, *args: object) -> None:
             del format, args
 
     server = ThreadingHTTPServer((_LOOPBACK, port), Handler)

@@ -33,6 +33,7 @@ COMMANDS = [
     "bulk",
     "store",
     "serve",
+    "show",
 ]
 HEAVY = ["numpy", "scipy", "sklearn", "joblib", "pandas", "rich", "pickle"]
 

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Verify a model, whichever way it is signed.  Runs in Node and in browsers; loads no engine.
+import { looksLikeArtifact, verifyArtifact } from './artifact.js';
+import { verifyBeside } from './bundle.js';
+import { need } from './errors.js';
+import { utf8 } from './texts.js';
+
+const EXTERNAL = utf8('\n\x08location'); // how ONNX says that weights are in another file
+
+/**
+ * Verify a model's bytes.
+ * @param {Uint8Array} given the `.onnx` or `.safeserial` file
+ * @param {Uint8Array | undefined} signature the `.sig` file of an `.onnx` file
+ * @param {Key[]} keys whom you trust
+ * @param {(data: Uint8Array) => Uint8Array} [blake3]
+ * @returns the ONNX bytes that were verified, and what the signers say
+ */
+export async function verify(given, signature, keys, blake3) {
+  need(given instanceof Uint8Array, 'the model is to be given as bytes', 'format');
+  need(Array.isArray(keys) && keys.length, 'no key was given', 'key', "give the sender's public key");
+  const data = given.slice(); // nobody can change it between the check and the use
+  let found;
+  if (looksLikeArtifact(data)) {
+    found = await verifyArtifact(data, keys, blake3);
+  } else {
+    need(signature, 'the model comes without a signature', 'unsigned',
+      'the sender signs it with: safeserial sign model.onnx');
+    found = { data, said: await verifyBeside(data, signature.slice(), keys, blake3) };
+  }
+  need(!includes(found.data, EXTERNAL), 'the model has weights in another, unsigned file',
+    'unsupported', 'save it as one file');
+  return found;
+}
+
+function includes(data, wanted) {
+  for (let at = data.indexOf(wanted[0]); at >= 0; at = data.indexOf(wanted[0], at + 1)) {
+    let same = 1;
+    while (same < wanted.length && data[at + same] === wanted[same]) same += 1;
+    if (same === wanted.length) return true;
+  }
+  return false;
+}
+
+export { readKey } from './keys.js';
+export { SafeSerialError } from './errors.js';
