@@ -53,7 +53,8 @@ def _restore_array(parts: object) -> Any:
     numbers = type(length) is int and type(offset) is int
     if not numbers or not 0 <= length < _MOST or not 0 <= offset < _MOST:
         raise InvalidStateError("an Arrow array has another length")
-    plain = isinstance(kind, _Type) and dictionary is None and children in ([], (), None)
+    childless = children is None or (type(children) in (list, tuple) and not children)
+    plain = isinstance(kind, _Type) and dictionary is None and childless
     if not plain or type(buffers) is not list or len(buffers) != _BUFFERS:
         raise InvalidStateError("an Arrow array is not one of strings")
     if not all(one is None or isinstance(one, _Buffer) for one in buffers):

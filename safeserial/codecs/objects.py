@@ -58,6 +58,10 @@ class Objects:
         self._seen[id(container)] = number, container
         return number
 
+    def any_of(self, identities: set[int]) -> bool:
+        """Say whether one of these objects has a number already."""
+        return not identities.isdisjoint(self._seen)
+
     def known(self, container: list[Any]) -> tuple[int | None, Any] | None:
         """Return the number that a container was given before, in a pair; None if it is new."""
         return self._seen.get(id(container))

@@ -52,26 +52,29 @@ class _PartsPickler(pickle.Pickler):
         self._owned: set[int] = set()
         self._found: list[rows.Found] = []  # keeps identities from being given to others
         self._tables = _MAX_TABLES if with_rows else 0
+        # Lists that are no rows: who refers to one a thousand times has it looked at once.
+        self._plain: dict[int, Any] = {}
         self._sliced = sliced
 
     def _keep(self, buffer: pickle.PickleBuffer) -> None:
         self.buffers.append(buffer.raw())
 
     def persistent_id(self, obj: Any) -> int | None:
+        if self._owned and id(obj) in self._owned:
+            raise _Entangled
         kind = type(obj)
         if kind is self._array_type:
-            if id(obj) in self._owned:
-                raise _Entangled
             return self.objects.array(obj)
         if (kind is dict or kind is list) and len(obj) >= MIN_ROWS:
             if len(obj) >= columns.MIN_LENGTH:
                 number = self.objects.container(obj)
                 if number is not None:
                     return number
-            if kind is list and self._tables:
-                return self._rows(obj)
-        if self._owned and id(obj) in self._owned:
-            raise _Entangled
+            if kind is list and self._tables and id(obj) not in self._plain:
+                number = self._rows(obj)
+                if number is None:
+                    self._plain[id(obj)] = obj
+                return number
         return None
 
     def _rows(self, container: list[Any]) -> int | None:
@@ -81,6 +84,8 @@ class _PartsPickler(pickle.Pickler):
         found = rows.find(container, self._array_type, sliced=self._sliced)
         if found is None:
             return None
+        if self.objects.any_of(found.owned):
+            raise _Entangled
         self._tables -= 1
         # A copy of the memo is all that the pickler gives to see; tables are few.
         met = self.memo.copy()

@@ -112,7 +112,9 @@ def find(container: list[Any], array_type: type | None, *, sliced: bool) -> Foun
     except _Unlike:
         return None
     whole = (len(container) if inner else 0) + finder.met
-    return Found(plan, len(items), inner, owned) if len(owned) == whole else None
+    if len(owned) != whole or not owned.isdisjoint(finder.shown):
+        return None  # something stands in two places of these rows, and is one object
+    return Found(plan, len(items), inner, owned)
 
 
 class _Finder:
@@ -121,6 +123,8 @@ class _Finder:
         self._sliced = sliced
         self._owned = owned
         self.met = 0
+        # Arrays that are drawn by their numbers, which keep their identity.
+        self.shown: set[int] = set()
 
     def plan(self, items: Sequence[Any], level: int) -> _Class:
         """Return what objects have in common, and what not."""
@@ -166,6 +170,8 @@ class _Finder:
         keys = tuple(first)
         if any(tuple(one) != keys for one in states) or set(map(type, keys)) != {str}:
             raise _Unlike
+        if not all(map(_is_text, keys)):
+            raise _Unlike
         columns = zip(*(one.values() for one in states), strict=True)
         found: list[tuple[str, Constant | _Values | _Class]] = []
         for key, column in zip(keys, columns, strict=True):
@@ -195,6 +201,7 @@ class _Finder:
             return _Values("values", column)
         if kind is self._array_type:
             if not (self._sliced and _are_small(column)):
+                self.shown.update(map(id, column))
                 return _Values("arrays", column)
             self._owned.update(map(id, column))
             self.met += len(column)
@@ -291,7 +298,8 @@ def _entry(column: Constant | _Values, objects: Objects) -> Constant | Drawn:
     if column.source in ("scalars", "slices"):
         import numpy as np
 
-        number = objects.array(np.array(column.values))
+        # Without the dtype NumPy would choose the byte order of this machine.
+        number = objects.array(np.array(column.values, dtype=column.values[0].dtype))
     elif column.source == "arrays":
         numbers = [objects.array(one) for one in column.values]
         if None in numbers:

@@ -50,6 +50,7 @@ from safeserial.verifier.values import (
     FrozenSetValue,
     Global,
     Instance,
+    Kind,
     Layout,
     ListValue,
     RuleBroken,
@@ -142,6 +143,8 @@ class Machine:
         # stack at most; bytes of objects that were read again in order to learn.
         self.traced = context.traced
         self.hits = self.replayed = self.expected = self.tallest = self.reread = 0
+        # Classes of which something is kept, the oldest first.
+        self.taught: list[Kind] = []
         # One for all calls: what a rule is given lives no longer than the rule runs.
         self.use = Use(_NOBODY, _NO_GRANT, (), self.constants, self.nests, context)
         self.globals: list[Global] = []

@@ -73,9 +73,9 @@ def rows_value(
     LimitExceededError
         If there are more than the policy allows.
     """
-    taken = (_ROW_BYTES + _ATTRIBUTE_BYTES * len(rows.form.state)) * rows.count
-    context.allocate(taken * _forms(rows.form))
-    context.count_opcodes(rows.count)
+    forms, attributes = _size(rows.form)
+    context.allocate((_ROW_BYTES * forms + _ATTRIBUTE_BYTES * attributes) * rows.count)
+    context.count_opcodes(attributes * rows.count)
     exemplar = _Exemplar(objects, values, rows.count)
     stream = exemplar.stream(rows.form)
     machine = Machine(stream, context, steps, objects=tuple(exemplar.values), depth=1)
@@ -105,8 +105,10 @@ def _is_ordinary(kind: Kind) -> bool:
     return kind.rule in _ORDINARY and (not kind.guarded or bool(kind.arrays))
 
 
-def _forms(form: Form) -> int:
-    return 1 + sum(_forms(one) for _, one in form.state if isinstance(one, Form))
+def _size(form: Form) -> tuple[int, int]:
+    """Return how many objects and attributes a row has."""
+    inner = [_size(one) for _, one in form.state if isinstance(one, Form)]
+    return 1 + sum(one for one, _ in inner), len(form.state) + sum(more for _, more in inner)
 
 
 class _Exemplar:

@@ -285,9 +285,12 @@ class Trace:
         data = machine.data
         for start in starts:
             at = here + start
-            if data[at] == _FRAME and data[here:at] == piece[:start]:
-                end = at + 9 + len(piece) - start
-                if data[at + 9 : end] == piece[start:]:
-                    machine.frame_end = machine.open_frame(at, machine.frame_end)
-                    return end
+            if data[at] != _FRAME:
+                continue
+            # No opcode of the piece is a FRAME: where this one does not fit, no later one does.
+            end = at + 9 + len(piece) - start
+            if data[here:at] != piece[:start] or data[at + 9 : end] != piece[start:]:
+                return 0
+            machine.frame_end = machine.open_frame(at, machine.frame_end)
+            return end
         return 0

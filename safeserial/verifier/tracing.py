@@ -37,6 +37,8 @@ _MOST_LESSONS: Final = 16
 # A lesson costs as much as some objects: it must be likely that there are many, and the less has
 # come of it so far, the longer the next one has to wait.
 FROM, PACE = 8, 2
+# What is known of a class takes memory: of so many at a time something is kept.
+_MOST_KINDS: Final = 32
 # Objects stand in objects: all that is read again is held to about what was read at all.
 _AGAIN_FROM: Final = 2**16
 _FRAME, _BINPERSID = CODES["FRAME"], CODES["BINPERSID"]
@@ -97,6 +99,7 @@ def learn(machine: Machine, kind: Kind, end: int) -> None:
     if machine.reread > end - machine.start + _AGAIN_FROM:
         return
     lessons.lessons += 1
+    _keep(machine, kind)
     last, lessons.last = lessons.last, None
     try:
         opcodes = _opcodes(machine, start, end)
@@ -109,6 +112,16 @@ def learn(machine: Machine, kind: Kind, end: int) -> None:
         lessons.last = found
     except (Untraceable, RuleBroken, LookupError, ValueError, OverflowError, struct.error):
         lessons.due = PACE * lessons.seen
+
+
+def _keep(machine: Machine, kind: Kind) -> None:
+    """Make room for what is known of a class: a file can open one name as a thousand classes."""
+    if kind in machine.taught:
+        return
+    if len(machine.taught) >= _MOST_KINDS:
+        oldest = machine.taught.pop(0)
+        oldest.trace = oldest.lessons = None
+    machine.taught.append(kind)
 
 
 def _opcodes(machine: Machine, start: int, end: int) -> list[Opcode]:

@@ -45,6 +45,7 @@ from safeserial.verifier.traces import (
 from safeserial.verifier.values import SPENT, Instance, Value
 
 _MOST_PIECES: Final = 2**16
+_MOST_MARKS: Final = 32
 
 
 class Writer(Judge):
@@ -138,6 +139,8 @@ class Writer(Judge):
                 raise Untraceable
             numbered = self.number is not None
             found = self._take(one, form, known)
+            if len(self.below) > _MOST_MARKS:  # each is counted again for every opcode
+                raise Untraceable
             self.height = max(self.height, len(self.stack) + sum(map(len, self.below)))
             if form != END:
                 pieces.append((bytes(piece), len(piece), tuple(starts), form, found))

@@ -1422,6 +1422,17 @@ def signed() -> Iterator[Case]:  # noqa: C901, PLR0915 - a table
             bytes(8).ljust(64, b"\0") + numbers + bytes(128) + text,
         )
         rows[f"rows: {what}"] = (table, errors)
+    inner = {
+        "arguments": None,
+        "class": _TREE,
+        "state": [[f"k{i}", {"value": 1}] for i in range(256)],
+    }
+    many = {"arguments": None, "class": _TREE, "state": [["left", inner]]}
+    text = json.dumps({"form": many, "inner": 0}, sort_keys=True, separators=(",", ":")).encode()
+    rows["rows: a bomb of inner forms"] = (
+        packed(first, [len(text)], [listed(b"rows\0\0\0\0", 2**18)], [], NO_DTYPES, text),
+        LIMIT,
+    )
     for what, count in (("none", 0), ("2**40", 2**40), ("2**64 - 1", 2**64 - 1)):
         table = packed(first, [2], [listed(b"rows\0\0\0\0", count)], [], NO_DTYPES, b"{}")
         rows[f"rows: count {what}"] = (table, (*CORRUPT, *LIMIT))

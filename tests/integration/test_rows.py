@@ -27,6 +27,7 @@ from sklearn.linear_model import Ridge
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.preprocessing import Binarizer
 
+from safeserial.codecs import rows as rows_of_codec
 from safeserial.payload import INDEX, Rows, unpack_index
 from tests import world
 
@@ -120,6 +121,60 @@ def test_an_array_that_stands_elsewhere_too_is_one_array():
     shared = np.arange(3.0)
     again = world.loads(world.artifact(trees(20, indices=shared)))
     assert len({id(one.indices) for one in again}) == 1
+
+
+def test_an_array_that_was_met_before_is_one_array():
+    rows = trees(20)
+    first, again = world.loads(world.artifact([rows[3].center, rows]))
+    assert again[3].center is first
+
+
+def test_an_array_that_two_attributes_share_is_one_array():
+    rows = trees(20)
+    for row in rows:
+        row.right = row.center
+    again = world.loads(world.artifact(rows))
+    assert all(row.right is row.center for row in again)
+    rows = trees(20)
+    shared = rows[0].center
+    for row, value in zip(rows, [shared, *(row.center for row in rows[:-1])], strict=True):
+        row.right = value
+    again = world.loads(world.artifact(rows))
+    assert again[0].right is again[0].center
+    assert again[1].right is again[0].center
+
+
+def test_the_byte_order_of_small_arrays_stays():
+    rows = [
+        _BisectingTree(center=np.arange(2.0).astype(">f8"), indices=None, score=i)
+        for i in range(20)
+    ]
+    again = world.loads(world.artifact(rows))
+    assert {row.center.dtype.str for row in again} == {">f8"}
+
+
+def test_a_common_list_that_is_no_rows_is_looked_at_once(monkeypatch):
+    looked = []
+    find = rows_of_codec.find
+    monkeypatch.setattr(
+        rows_of_codec, "find", lambda *given, **more: looked.append(1) or find(*given, **more)
+    )
+    common = trees(20)
+    common[3].score = "odd"
+    world.artifact([(i, common) for i in range(15)])
+    assert len(looked) == 1
+
+
+def test_attribute_names_that_are_no_text():
+    rows = trees(20)
+    for row in rows:
+        vars(row)["\ud800"] = 1
+    assert alike(world.loads(world.artifact(rows)), rows)
+
+
+def test_a_thousand_trees_are_rows_too():
+    data = world.artifact(trees(1500))
+    assert [one.count for one in tables(data)] == [1500]
 
 
 def test_the_same_object_twice_in_the_list_is_one_object():

@@ -13,6 +13,7 @@ import pickle
 import pickletools
 import random
 import re
+import tracemalloc
 import zipfile
 from typing import Any, ClassVar
 
@@ -782,3 +783,67 @@ def test_long_keys_are_charged_as_they_are_opcode_by_opcode():
     for number in range(220):
         one.make(number, lambda: one(b"}").get(key)(b"Ns\x85"))
     same("joblib", {"payload/model.joblib": one.end()}, POLICY.with_limits(hard_keys=2))
+
+
+def lessons_of_many_classes(count: int) -> bytes:
+    """One name, opened again and again: each time a class of its own, with much to remember."""
+    one = Written()
+    for _ in range(count):
+        one.named.clear()
+        one.name("model")
+        kind = one.named["model"]
+        one(b"0")
+        for _ in range(7):
+            one.get(kind)(b")\x81}b0")
+        one.get(kind)(b")\x81}(").get(one.keys[0])(b"](" + b"N" * 1950 + b"eub0")
+    return one.end()
+
+
+def test_what_is_remembered_of_classes_is_bounded():
+    stream = lessons_of_many_classes(150)
+    tracemalloc.start()
+    try:
+        judge("joblib", {"payload/model.joblib": stream}, traced=True)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 12 * 2**20
+
+
+def frames_where_opcodes_began() -> bytes:
+    """A long piece with many opcodes, then bytes that look like frames where these began."""
+    one = Written()
+    one.name("model")
+    kind = one.named["model"]
+    one(b"0")
+    for _ in range(7):
+        one.get(kind)(b")\x81}b0")
+    for number in (1, 2):
+        one.get(kind)(b")\x81")(b"}(")
+        one.get(one.keys[0])(b"X", (60_000).to_bytes(4, "little"), b"a" * 60_000)
+        one(streams.short("k2"), b"](", b"N" * 1900, b"e")
+        one(streams.short("k3"), b"K", bytes([number]), b"ub0")
+    for _ in range(64):
+        one.get(kind)(b")\x81}b0")
+    one(b"B", (70_000).to_bytes(4, "little"), b"\x95" * 70_000, b"0")
+    return one.end()
+
+
+def marks_in_a_lesson() -> bytes:
+    """Two objects with a thousand open marks each."""
+    one = Written()
+    one.name("model")
+    kind = one.named["model"]
+    one(b"0")
+    for _ in range(7):
+        one.get(kind)(b")\x81}b0")
+    for number in (1, 2):
+        one.get(kind)(b")\x81")(b"}(")
+        one.get(one.keys[0])(b"K", bytes([number]), streams.short("k1"))
+        one(b"(" * 990, b"t" * 990)(b"ub0")
+    return one.end()
+
+
+@pytest.mark.parametrize("build", [frames_where_opcodes_began, marks_in_a_lesson])
+def test_streams_that_were_slow_to_trace_are_judged_the_same(build):
+    same("joblib", {"payload/model.joblib": build()})
