@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from safeserial.errors import InvalidStateError
 from safeserial.validators.asking import array, ensure, inside, is_a, shaped
 
 
@@ -54,6 +55,17 @@ def check_dates(values: Any) -> Iterable[Any]:
 def check_wrapped(values: Any) -> Iterable[Any]:
     """Return the NumPy array inside an array of strings or a plain one."""
     return (array(values, values._ndarray, "its values", kinds="biufcOSUMmV"),)  # noqa: SLF001
+
+
+def check_arrow_strings(values: Any) -> Iterable[Any]:
+    """Let Arrow check the offsets and characters of an array of strings; it holds nothing else."""
+    column = vars(values).get("_pa_array")
+    ensure(values, is_a(column, "pyarrow.lib", "ChunkedArray"), "has no column of Arrow's")
+    try:
+        column.validate(full=True)
+    except (ValueError, OverflowError) as error:  # pyarrow.ArrowInvalid is a ValueError
+        raise InvalidStateError(f"Arrow does not accept its strings: {error}"[:300]) from None
+    return ()
 
 
 def check_masked(values: Any) -> None:

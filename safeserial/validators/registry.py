@@ -143,6 +143,8 @@ VALIDATORS: Final[dict[Name, Check]] = {
     **_of("pandas", "MultiIndex", frames.check_multi_index),
     **_of("pandas.arrays", _PANDAS_DATES, frames.check_dates),
     **_of("pandas.arrays", "StringArray NumpyExtensionArray", frames.check_wrapped),
+    **_of("pandas.arrays", "ArrowStringArray", frames.check_arrow_strings),
+    **_of("pandas.core.arrays.string_arrow", "ArrowStringArray", frames.check_arrow_strings),
     **_of("pandas.arrays", "BooleanArray IntegerArray FloatingArray", frames.check_masked),
     **_of("pandas.arrays", "SparseArray", frames.check_sparse_array),
     **_of("pandas.arrays", "IntervalArray", frames.check_interval_array),

@@ -4,6 +4,7 @@
 import os
 import socket
 import subprocess
+import threading
 import zlib
 
 import pytest
@@ -313,10 +314,12 @@ def put_elsewhere(folder):
 )  # fmt: skip
 def test_a_folder_that_changes_while_it_is_read(change, verb, signed, monkeypatch):
     done = []
+    once = threading.Lock()  # files are read by several threads
 
     def slow(source, algorithms, report):
-        if not done:
-            done.append(change(signed))
+        with once:
+            if not done:
+                done.append(change(signed))
         return real(source, algorithms, report)
 
     real = hashing.of_source
