@@ -111,13 +111,13 @@ def sign(
         statement.check_facts(name, version, words)
     except FormatError as error:
         raise PolicyError(str(error)) from None
-    files = Contents.read(
-        path, place, matching.places(leave_out), _algorithms(place, entry, others), progress
-    )
+    algorithm = signatures.algorithm_for(entry.key, Path(path))
+    algorithms = _algorithms(place, entry, algorithm, others)
+    files = Contents.read(path, place, matching.places(leave_out), algorithms, progress)
     said = Statement(
         subject=_own_name(path),
-        resources=files.resources(signatures.algorithm_for(entry.key)),
-        algorithm=signatures.algorithm_for(entry.key),
+        resources=files.resources(algorithm),
+        algorithm=algorithm,
         ignored=files.ignored,
         created=_now(),
         name=name,
@@ -183,7 +183,8 @@ def approve(
     if first.content_id != verified.artifact_id:
         raise ChangedMeanwhileError(f"{display(place)} changed while it was verified")
     files = Contents.signed(first)
-    if (algorithm := signatures.algorithm_for(entry.key)) not in first.algorithms:
+    algorithm = signatures.algorithm_for(entry.key, Path(path))
+    if algorithm not in first.algorithms:
         inside = [one for one in first.ignored if one not in names.GIT_NAMES]
         again = Contents.read(path, place, tuple(inside), (*first.algorithms, algorithm), progress)
         if not again.agrees(first):
@@ -235,9 +236,9 @@ def _own_name(path: StrPath) -> str:
     return name
 
 
-def _algorithms(place: Path, entry: KeyEntry, others: Others) -> tuple[str, ...]:
-    """Return what to hash with: as the key wants it, and as those did who signed before."""
-    wanted = {signatures.algorithm_for(entry.key)}
+def _algorithms(place: Path, entry: KeyEntry, algorithm: str, others: Others) -> tuple[str, ...]:
+    """Return what to hash with: as is wanted now, and as those did who signed before."""
+    wanted = {algorithm}
     if others == "keep":
         wanted |= {said.algorithm for _, said in _others(place, entry)}
     return tuple(sorted(wanted))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from safeserial.detached import statement as statements
@@ -76,9 +77,13 @@ def sign(key: Key, said: Statement) -> Bundle:
     return pack(media_type_of(key), body, value, hint=_hint(key), key_id=key.key_id)
 
 
-def algorithm_for(key: Key) -> str:
-    """Return what files are hashed with where a key signs them."""
-    return statements.BLAKE3 if _ec_half(key) is None else statements.SHA256
+def algorithm_for(key: Key, path: Path) -> str:
+    """Return what files are hashed with where a key signs them.
+
+    What other languages read is hashed with what their standard libraries have (ADR 0012).
+    """
+    exchanged = path.suffix.lower() == ".onnx"
+    return statements.SHA256 if exchanged or _ec_half(key) is not None else statements.BLAKE3
 
 
 def said_in(bundle: Bundle) -> Statement:
