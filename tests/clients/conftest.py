@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import onnxruntime
 import pytest
 from platformdirs import user_cache_path
 
@@ -45,6 +46,19 @@ def _install(npm, place):
     if done.returncode:
         pytest.skip(f"npm cannot install the client's packages: {done.stderr[-300:]}")
     (place / _WHOLE).write_text("installed\n", encoding="ascii")
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory):
+    """A folder with ONNX Runtime's native library under the names that linkers look for."""
+    capi = Path(onnxruntime.__file__).parent / "capi"
+    libraries = sorted(capi.glob("libonnxruntime.so.*"))
+    if not libraries:
+        pytest.skip("the installed onnxruntime brings no library that others can link")
+    place = tmp_path_factory.mktemp("engine")
+    for name in ("libonnxruntime.so.1", "libonnxruntime.so"):
+        (place / name).symlink_to(libraries[0])
+    return place
 
 
 @pytest.fixture
