@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import mmap
 import os
 import secrets
@@ -78,6 +79,18 @@ class FileSource:
                 raise CorruptArtifactError("the file ends early (it changed while it was read)")
             done += count
 
+    def read(self, size: int) -> memoryview:
+        """Return the next `size` bytes in writable memory of their own."""
+        # The buffer of a BytesIO is the bytes it was given, if nobody else holds them: no copy,
+        # and unlike a bytearray nothing that is zeroed first.
+        view = io.BytesIO(self._stream.read(size)).getbuffer()
+        if len(view) == size:
+            return view
+        whole = memoryview(bytearray(size))
+        whole[: len(view)] = view
+        self.read_into(whole[len(view) :])
+        return whole
+
     def map_next(self, size: int, *, writable: bool) -> memoryview:
         """Return the next `size` bytes as a mapping of the file, and move on.
 
@@ -127,11 +140,20 @@ class BytesSource:
         self._position = 0
         self.size = len(self._view)
 
+    def read(self, size: int) -> memoryview:
+        """Return a writable copy of the next `size` bytes."""
+        self._require(size)
+        start, self._position = self._position, self._position + size
+        return memoryview(bytearray(self._view[start : self._position]))
+
+    def _require(self, size: int) -> None:
+        if self._position + size > self.size:
+            raise CorruptArtifactError("the data ends early")
+
     def read_into(self, view: memoryview) -> None:
         """Copy the next ``len(view)`` bytes into `view`."""
+        self._require(len(view))
         end = self._position + len(view)
-        if end > self.size:
-            raise CorruptArtifactError("the data ends early")
         view[:] = self._view[self._position : end]
         self._position = end
 

@@ -15,10 +15,12 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, Final, Self
 
 from safeserial.digests import Hasher, new_hasher
-from safeserial.files import FileSource, Source
+from safeserial.files import BytesSource, FileSource, Source
 
 PIECE: Final = 4 * 2**20
 _MAPPED_FROM: Final = 4 * 2**20
+# Up to here malloc gives memory that the process has used before, which need not be zeroed again.
+_AT_ONCE: Final = 24 * 2**20
 _MAPPED_PIECE: Final = 64 * 2**20
 _SMALL: Final = 64 * 2**10
 _READ_AHEAD: Final = 4
@@ -111,6 +113,35 @@ class HashingThread:
                 self._error = error
             finally:
                 self._room.release()
+
+
+def take(source: Source, size: int) -> memoryview:
+    """Read `size` bytes into writable private memory.
+
+    Raises
+    ------
+    CorruptArtifactError
+        If the source ends early.
+    MemoryError
+        If there is not so much memory.
+    """
+    if size <= _AT_ONCE and isinstance(source, FileSource | BytesSource):
+        return source.read(size)
+    view = private_memory(size)
+    source.read_into(view)
+    return view
+
+
+def fetch(source: Source, size: int, algorithm: str, progress: Progress) -> tuple[memoryview, str]:
+    """Do as :func:`take`, and also return the digest in hex; parameters as :func:`receive`."""
+    if size > _AT_ONCE:
+        view = private_memory(size)
+        return view, receive(source, view, algorithm, progress)
+    view = take(source, size)
+    hasher = new_hasher(algorithm)
+    hasher.update(view)
+    progress(size)
+    return view, hasher.hexdigest()
 
 
 def receive(source: Source, view: memoryview, algorithm: str, progress: Progress) -> str:

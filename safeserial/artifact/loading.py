@@ -8,7 +8,8 @@ the codecs) is imported where a payload is opened: :func:`verify` opens none, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 from safeserial import container, envelope, transfer
@@ -211,8 +212,8 @@ def load_unsigned(
 def read_unsigned(source: Source, policy: Policy) -> Payload:
     """Read an unsigned file of any format into private memory; otherwise as `read_legacy`."""
     _check_size(source, policy)
-    memory = _reserve(source.size)
-    source.read_into(memory)
+    with _bounded(source.size):
+        memory = transfer.take(source, source.size)
     return sniffing.foreign_payload(memory) or sniffing.legacy_payload(memory)
 
 
@@ -227,8 +228,8 @@ def read_legacy(source: Source, policy: Policy) -> Payload:
         If it is another kind of file.
     """
     _check_size(source, policy)
-    memory = _reserve(source.size)
-    source.read_into(memory)
+    with _bounded(source.size):
+        memory = transfer.take(source, source.size)
     return sniffing.legacy_payload(memory)
 
 
@@ -311,8 +312,8 @@ def _receive(
     elif keep is not True and member.path == BUFFERS and size and isinstance(source, FileSource):
         data, found = transfer.mapped(source, size, algorithm, report, writable=keep == "c")
     else:
-        data = _reserve(size)
-        found = transfer.receive(source, data, algorithm, report)
+        with _bounded(size):
+            data, found = transfer.fetch(source, size, algorithm, report)
     if not expected.matches(found):
         raise DigestMismatchError(f"{member.path} is not what the signed manifest says")
     return data
@@ -430,9 +431,10 @@ def _check_size(source: Source, policy: Policy) -> None:
         )
 
 
-def _reserve(size: int) -> memoryview:
+@contextlib.contextmanager
+def _bounded(size: int) -> Iterator[None]:
     try:
-        return transfer.private_memory(size)
+        yield
     except MemoryError:
         raise LimitExceededError(f"there is not enough memory for {size} bytes") from None
 
