@@ -23,8 +23,9 @@ MAX_ROWS: Final = 2**18
 MAX_ROW_BYTES: Final = 8 * MAX_ROWS  # of a column of numbers
 
 # What an object of the index holds for each row: a plain value, an element of an array as a NumPy
-# scalar, the number of an array, or a small array that is a slice of a larger one.
-Source: TypeAlias = Literal["values", "scalars", "arrays", "slices"]
+# scalar, the number of an array, or an array that is a slice of a larger one: one entry of it, or a
+# run of as many as a column says.
+Source: TypeAlias = Literal["values", "scalars", "arrays", "slices", "runs"]
 
 
 class Constant(NamedTuple):
@@ -34,10 +35,21 @@ class Constant(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """A value that each row draws from an object of the index."""
+    """A value that each row draws from an object of the index.
+
+    Parameters
+    ----------
+    source : str
+        How.
+    number : int
+        Of the object.
+    lengths : int, default=-1
+        Of runs: the number of the column of their lengths.
+    """
 
     source: Source
     number: int
+    lengths: int = -1
 
 
 class Form(NamedTuple):
@@ -84,6 +96,8 @@ def _written(value: Value) -> Json:
     if isinstance(value, Constant):
         return {"value": value.value}
     if isinstance(value, Drawn):
+        if value.source == "runs":
+            return {"runs": [value.number, value.lengths]}
         return {value.source: value.number}
     made = None if value.arguments is None else [_written(one) for one in value.arguments]
     return {
@@ -166,6 +180,9 @@ def _plain(value: Json, number: int) -> Constant | Drawn:
     [(kind, held)] = value.items()
     if kind == "value" and (held is None or isinstance(held, bool | int | str)):
         return Constant(held)
-    if kind not in get_args(Source) or type(held) is not int or not 0 <= held < number:
+    numbers = held if kind == "runs" and isinstance(held, list) else [held]
+    plain = [one for one in numbers if type(one) is int and 0 <= one < number]
+    wanted = 2 if kind == "runs" else 1
+    if kind not in get_args(Source) or not len(plain) == len(numbers) == wanted:
         raise CorruptArtifactError("a value of a form has another form")
-    return Drawn(kind, held)  # type: ignore[arg-type]
+    return Drawn(kind, *plain)  # type: ignore[arg-type]

@@ -138,7 +138,7 @@ def fetch(source: Source, size: int, algorithm: str, progress: Progress) -> tupl
         view = private_memory(size)
         return view, receive(source, view, algorithm, progress)
     view = take(source, size)
-    hasher = new_hasher(algorithm)
+    hasher = new_hasher(algorithm, parallel=size > PIECE)
     hasher.update(view)
     progress(size)
     return view, hasher.hexdigest()

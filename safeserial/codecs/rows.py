@@ -10,7 +10,7 @@ from __future__ import annotations
 import copyreg
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from itertools import repeat
+from itertools import accumulate, pairwise, repeat
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from safeserial.payload import MAX_DIMENSIONS, ROWS_KIND, Rows, column_record
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 MIN_ROWS: Final = 16
 _SMALL: Final = 1024
+_MAX_JOINED: Final = 64 * 2**20  # bytes that are copied to stand together
 _PROTOCOL: Final = 5
 _WITH_STATE: Final = 3
 _CONSTANTS: Final = frozenset({bool, int, str, type(None)})
@@ -155,7 +156,7 @@ class _Finder:
     def _arguments(self, given: Sequence[tuple[Any, ...]]) -> tuple[Constant | _Values, ...]:
         if len(set(map(len, given))) != 1 or not given[0]:
             raise _Unlike
-        found = [self._column(column) for column in zip(*given, strict=True)]
+        found = [self._column(column, runs=False) for column in zip(*given, strict=True)]
         for one in found:
             if isinstance(one, _Values) and not _alike(one):
                 raise _Unlike
@@ -183,7 +184,7 @@ class _Finder:
                 found.append((key, self.plan(column, level + 1)))
         return tuple(found)
 
-    def _column(self, column: Sequence[Any]) -> Constant | _Values:
+    def _column(self, column: Sequence[Any], *, runs: bool = True) -> Constant | _Values:
         types = set(map(type, column))
         if len(types) != 1:
             raise _Unlike
@@ -200,12 +201,13 @@ class _Finder:
         if kind in _PLAIN:
             return _Values("values", column)
         if kind is self._array_type:
-            if not (self._sliced and _are_small(column)):
+            source = _source(column, runs=runs) if self._sliced else "arrays"
+            if source == "arrays":
                 self.shown.update(map(id, column))
-                return _Values("arrays", column)
-            self._owned.update(map(id, column))
-            self.met += len(column)
-            return _Values("slices", column)
+            else:
+                self._owned.update(map(id, column))
+                self.met += len(column)
+            return _Values(source, column)
         dtype = getattr(column[0], "dtype", None)
         if dtype is not None and getattr(dtype, "kind", "") in _SCALARS and dtype.type is kind:
             return _Values("scalars", column)
@@ -222,24 +224,31 @@ def _alike(column: _Values) -> bool:
     return column.source == "slices"
 
 
-def _are_small(column: Sequence[Any]) -> bool:
-    """Say whether arrays are better kept together in one."""
+def _source(column: Sequence[Any], *, runs: bool) -> Source:
+    """Say how the arrays of a column are kept: each by itself, or joined in one."""
     first = column[0]
     dtype, shape = first.dtype, first.shape
-    return (
-        0 < first.nbytes <= _SMALL
-        and 0 < len(shape) < MAX_DIMENSIONS
-        and dtype.kind in _SCALARS
+    joined = (
+        0 < len(shape) < MAX_DIMENSIONS
+        and not dtype.hasobject
+        and sum(one.nbytes for one in column) <= _MAX_JOINED
         and len(set(map(id, column))) == len(column)
         and all(
             one.dtype == dtype
-            and one.shape == shape
+            and one.ndim == len(shape)
+            and one.shape[1:] == shape[1:]
             and one.flags.c_contiguous
             and one.flags.writeable
             and one.dtype.metadata is None
             for one in column
         )
     )
+    if not joined:
+        return "arrays"
+    alike = all(one.shape == shape for one in column)
+    if alike and 0 < first.nbytes <= _SMALL and dtype.kind in _SCALARS:
+        return "slices"
+    return "runs" if runs else "arrays"
 
 
 def _is_text(text: str) -> bool:
@@ -300,6 +309,12 @@ def _entry(column: Constant | _Values, objects: Objects) -> Constant | Drawn:
 
         # Without the dtype NumPy would choose the byte order of this machine.
         number = objects.array(np.array(column.values, dtype=column.values[0].dtype))
+    elif column.source == "runs":
+        lengths = objects.column([len(one) for one in column.values])
+        number = objects.array(_joined(column.values))
+        if lengths is None or number is None:
+            raise _Unlike
+        return Drawn("runs", number, lengths)
     elif column.source == "arrays":
         numbers = [objects.array(one) for one in column.values]
         if None in numbers:
@@ -310,6 +325,18 @@ def _entry(column: Constant | _Values, objects: Objects) -> Constant | Drawn:
     if number is None:
         raise _Unlike
     return Drawn(column.source, number)
+
+
+def _joined(arrays: Sequence[Any]) -> Any:
+    """Return arrays one after the other: as bytes, since NumPy copies structures by fields."""
+    import numpy as np
+
+    first = arrays[0]
+    whole = np.empty((sum(map(len, arrays)), *first.shape[1:]), dtype=first.dtype)
+    raw = [one.reshape(-1).view("u1") for one in arrays if one.size]
+    if raw:
+        np.concatenate(raw, out=whole.reshape(-1).view("u1"))
+    return whole
 
 
 def build(
@@ -359,5 +386,8 @@ def _build(
 def _drawn(value: Constant | Drawn, count: int, made: Callable[[int], Any]) -> Iterable[Any]:
     if isinstance(value, Constant):
         return repeat(value.value, count)
-    drawn: Iterable[Any] = made(value.number)
+    drawn: Any = made(value.number)
+    if value.source == "runs":
+        ends = [0, *accumulate(made(value.lengths))]
+        return [drawn[start:end] for start, end in pairwise(ends)]
     return map(made, drawn) if value.source == "arrays" else drawn

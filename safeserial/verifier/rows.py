@@ -160,11 +160,13 @@ class _Exemplar:
             return self._reference(self._numbers(value)[0])
         if value.source == "slices":
             return self._slice(value)
+        if value.source == "runs":
+            return self._run(value)
         if value.source == "scalars":
             if not isinstance(drawn, ArrayPart) or drawn.shape != (self._count,):
                 raise CorruptArtifactError("an array does not have an element for each row")
             return _SAMPLES["q"]
-        return _SAMPLES[_LIST_OF[self._column(value).kind]]
+        return _SAMPLES[_LIST_OF[self._column(value.number).kind]]
 
     def _slice(self, value: Drawn) -> bytes:
         drawn, whole = self._objects[value.number], self.values[value.number]
@@ -172,13 +174,27 @@ class _Exemplar:
             raise CorruptArtifactError("rows draw slices from what is no array")
         if len(drawn.shape) < 2 or drawn.shape[0] != self._count or drawn.order != "C":  # noqa: PLR2004
             raise CorruptArtifactError("an array does not have a slice for each row")
+        return self._array(whole, drawn.shape[1:])
+
+    def _run(self, value: Drawn) -> bytes:
+        drawn, whole = self._objects[value.number], self.values[value.number]
+        if not isinstance(drawn, ArrayPart) or not isinstance(whole, ArrayValue):
+            raise CorruptArtifactError("rows draw runs from what is no array")
+        lengths = self._integers(value.lengths)
+        fits = drawn.shape and drawn.order == "C" and min(lengths) >= 0
+        if not fits or sum(lengths) != drawn.shape[0]:
+            raise CorruptArtifactError("the runs of rows are not those of their array")
+        return self._array(whole, (lengths[0], *drawn.shape[1:]))
+
+    def _array(self, whole: ArrayValue, shape: tuple[int, ...]) -> bytes:
+        """Refer to a new array that is part of another."""
         one = ArrayValue()
-        one.built, one.dtype, one.shape = True, whole.dtype, drawn.shape[1:]
+        one.built, one.dtype, one.shape = True, whole.dtype, shape
         self.values.append(one)
         return self._reference(len(self.values) - 1)
 
-    def _column(self, value: Drawn) -> Column:
-        drawn = self._objects[value.number]
+    def _column(self, number: int) -> Column:
+        drawn = self._objects[number]
         if (
             not isinstance(drawn, Column)
             or drawn.kind not in _LIST_OF
@@ -188,19 +204,23 @@ class _Exemplar:
         return drawn
 
     def _numbers(self, value: Drawn) -> array.array[int]:
-        column = self._column(value)
-        if _LIST_OF[column.kind] != "q":
-            raise CorruptArtifactError("arrays of rows are given by their numbers")
-        numbers = array.array("q")
-        numbers.frombytes(column.parts[0])
-        if sys.byteorder == "big":
-            numbers.byteswap()
+        numbers = self._integers(value.number)
         objects = self._objects
         if min(numbers) < 0 or max(numbers) >= value.number:
             raise CorruptArtifactError("rows draw from arrays that stand before them")
         if not all(isinstance(objects[number], ArrayPart) for number in set(numbers)):
             raise CorruptArtifactError("rows draw from what is no array")
         return numbers
+
+    def _integers(self, number: int) -> array.array[int]:
+        column = self._column(number)
+        if _LIST_OF[column.kind] != "q":
+            raise CorruptArtifactError("numbers and lengths of rows are integers")
+        integers = array.array("q")
+        integers.frombytes(column.parts[0])
+        if sys.byteorder == "big":
+            integers.byteswap()
+        return integers
 
     def _reference(self, number: int) -> bytes:
         return _constant(number) + _OP["BINPERSID"]

@@ -1213,6 +1213,13 @@ def hostile_forms() -> Iterator[tuple[str, Any, Errors]]:
     yield "a short array as scalars", of({"scalars": 0}), CORRUPT
     yield "slices of a column", of({"slices": 1}), CORRUPT
     yield "slices of another length", of({"slices": 0}), CORRUPT
+    yield "runs of a column", of({"runs": [1, 3]}), CORRUPT
+    yield "runs of lengths that are an array", of({"runs": [4, 0]}), CORRUPT
+    yield "runs of too many", of({"runs": [4, 3]}), CORRUPT
+    yield "runs of negative lengths", of({"runs": [4, 2]}), CORRUPT
+    yield "runs without lengths", of({"runs": 4}), CORRUPT
+    yield "runs with lengths of nothing", of({"runs": [4, 99]}), CORRUPT
+    yield "slices with lengths", of({"slices": [4, 3]}), CORRUPT
     yield "arrays that are columns", of({"arrays": 1}), CORRUPT
     yield "arrays before the first", of({"arrays": 3}), CORRUPT
     yield "another count", of({"values": 1}), CORRUPT

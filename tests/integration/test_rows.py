@@ -46,12 +46,16 @@ FITTED = {
 }
 
 
-def tables(data: bytes) -> list[Rows]:
+def unpacked(data: bytes) -> list[object]:
     members = world.Parts.of(data).members
     index = members.get(INDEX)
     buffers = members["payload/buffers.bin"]
     found = unpack_index(memoryview(index), memoryview(buffers)) if index else None
-    return [one for one in found.objects if isinstance(one, Rows)] if found else []
+    return list(found.objects) if found else []
+
+
+def tables(data: bytes) -> list[Rows]:
+    return [one for one in unpacked(data) if isinstance(one, Rows)]
 
 
 def alike(one, other) -> bool:
@@ -103,6 +107,49 @@ def trees(count: int, **changed) -> list[_BisectingTree]:
         )
         for i in range(count)
     ]
+
+
+PAIRS = np.dtype([("a", "<i4"), ("b", "<f8")])
+
+
+@pytest.mark.parametrize(
+    "grown",
+    [
+        lambda i: np.arange(float(i)),
+        lambda i: np.arange(6.0 * i).reshape(i, 2, 3).astype(">f4"),
+        lambda i: np.array([(i, i / 2)] * (i % 3), dtype=PAIRS),
+        lambda _: np.zeros((0, 4)),
+        lambda i: np.array(["x" * 9] * (i % 4)),
+        lambda i: np.array(i) if i == 7 else np.arange(float(i)),
+        lambda i: np.arange(float(i))[::-1],
+        lambda i: np.arange(2.0 * i).reshape(2, i).T,
+        lambda i: np.arange(i * 1.0) if i % 2 else np.arange(i),
+        lambda i: np.array([None] * i, dtype=object),
+    ],
+)
+def test_arrays_of_different_lengths(grown):
+    rows = trees(20)
+    for i, row in enumerate(rows):
+        row.indices = grown(i)
+    again = world.loads(world.artifact(rows))
+    assert alike(again, rows)
+    flags = [(row.indices.flags.writeable, row.indices.dtype.metadata) for row in rows]
+    assert flags == [(row.indices.flags.writeable, row.indices.dtype.metadata) for row in again]
+    before = [row.indices.copy() for row in again]
+    if again[3].indices.size:
+        again[3].indices[...] = again[3].indices[-1]
+    others = [i for i in range(20) if i != 3]
+    assert all(world.same(before[i], again[i].indices) for i in others)
+
+
+def test_the_nodes_of_all_trees_are_one_array(monkeypatch):
+    model = FITTED["forest"]()
+    few = len(unpacked(world.artifact(model)))
+    assert few < len(model.estimators_)
+    monkeypatch.setattr(rows_of_codec, "_MAX_JOINED", 100)
+    data = world.artifact(model)
+    assert len(unpacked(data)) > 2 * len(model.estimators_)
+    assert alike(world.loads(data), model)
 
 
 def test_an_object_that_stands_elsewhere_too_is_one_object():

@@ -16,8 +16,12 @@ plain = st.one_of(
     st.builds(Constant, st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1)),
     st.builds(Constant, st.text(st.characters(exclude_categories=["Cs"]), max_size=8)),
     st.builds(
-        Drawn, st.sampled_from(["values", "scalars", "arrays", "slices"]), st.integers(0, 99)
+        Drawn,
+        st.sampled_from(["values", "scalars", "arrays", "slices"]),
+        st.integers(0, 99),
+        st.just(-1),
     ),
+    st.builds(Drawn, st.just("runs"), st.integers(0, 99), st.integers(0, 99)),
 )
 names = st.text("abcdefXYZ_.", min_size=1, max_size=12)
 arguments = st.none() | st.lists(plain, min_size=1, max_size=4).map(tuple)
@@ -49,7 +53,10 @@ def nested(depth: int) -> dict:
         {"state": [["a", {"values": 7}]]}, {"state": [["a", {"values": -1}]]},
         {"state": [["a", {"values": True}]]}, {"state": [["a", {"value": []}]]},
         {"state": [["a", {"value": 1, "values": 1}]]}, {"state": [["a", {"other": 1}]]},
-        {"state": [["a", {}]]}, {"state": [["a", 1]]},
+        {"state": [["a", {}]]}, {"state": [["a", 1]]}, {"state": [["a", {"runs": 0}]]},
+        {"state": [["a", {"runs": [0, 7]}]]}, {"state": [["a", {"runs": [0]}]]},
+        {"state": [["a", {"runs": [0, 1, 2]}]]}, {"state": [["a", {"runs": [0, True]}]]},
+        {"state": [["a", {"values": [0, 1]}]]}, {"state": [["a", {"arrays": [0]}]]},
         {"state": [[f"a{i}", {"value": 1}] for i in range(257)]},
         {"arguments": []}, {"arguments": 1}, {"arguments": [GOOD]},
         {"arguments": [{"value": 1}] * 257}, {"more": 1}, {"state": [["a", nested(4)]]},
