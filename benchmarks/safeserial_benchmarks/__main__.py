@@ -14,16 +14,19 @@ from typing import Final, TypeVar
 import click
 from rich.console import Console
 
-from safeserial_benchmarks import memory, roundtrip, startup
+from safeserial_benchmarks import limits, memory, roundtrip, startup
 from safeserial_benchmarks.measure import Effort, Note, Row, said
 from safeserial_benchmarks.models import QUICK_SCALE, SPECS, Spec, make
 from safeserial_benchmarks.report import Results, machine, show
 
-PARTS: Final = ("roundtrip", "memory", "startup")
+PARTS: Final = ("roundtrip", "memory", "startup", "limits", "sharing")
 FULL: Final = Effort(seconds=12, at_least=9, at_most=101)
 QUICK: Final = Effort(seconds=0.3, at_least=3, at_most=15)
 FULL_MEMORY: Final = 2**30
 QUICK_MEMORY: Final = 2**25
+FULL_LARGE: Final = 2**32
+SHARED: Final = 400_000_000
+LONG: Final = Effort(seconds=60, at_least=3, at_most=9)
 Job = tuple[str, Callable[[], list[Row]]]
 T = TypeVar("T")
 
@@ -65,6 +68,12 @@ def jobs(
         yield "startup", lambda: startup.run(folder, effort)
     if "memory" in parts:
         yield "memory", lambda: memory.run(QUICK_MEMORY if quick else FULL_MEMORY, folder, note)
+    if "sharing" in parts:
+        size, processes = (QUICK_MEMORY, 3) if quick else (SHARED, 16)
+        yield "sharing", lambda: limits.sharing(size, processes, folder, note)
+    if "limits" in parts:
+        large, long = (QUICK_MEMORY, QUICK) if quick else (FULL_LARGE, LONG)
+        yield "limits", lambda: limits.verifying(large, folder, long)
 
 
 def measure_all(results: Results, todo: Iterator[Job], output: Path | None) -> None:

@@ -22,6 +22,8 @@ LOAD: Final = {
     "× joblib": ("safeserial.load (pickle)", "joblib.load"),
     "safeserial (joblib)": ("safeserial.load (joblib)", ""),
     "× joblib ": ("safeserial.load (joblib)", "joblib.load"),
+    "safeserial (mapped)": ("safeserial.load (mapped)", ""),
+    "× joblib  ": ("safeserial.load (mapped)", "joblib.load"),
 }
 DUMP: Final = {
     "pickle + fsync": ("pickle.dump + fsync", ""),
@@ -92,6 +94,8 @@ def main(path: str) -> None:
         round_trip(rows, "dump", DUMP),
         single(rows, "memory"),
         single(rows, "startup"),
+        single(rows, "limits"),
+        single(rows, "sharing"),
     ):
         sys.stdout.write(part + "\n")
 

@@ -49,7 +49,7 @@ class Row:
 
     Parameters
     ----------
-    group : {"load", "dump", "memory", "startup"}
+    group : {"load", "dump", "memory", "startup", "limits", "sharing"}
         The table that it belongs to.
     subject : str
         Model, or kind of process, that was measured.

@@ -80,10 +80,10 @@ def _main(verb: str, contender: str, payload_bytes: int, folder: Path) -> tuple[
     """Return resident bytes before the call and at its peak."""
     ring = ss.Keyring.load(folder / "ring.keys")
     small = folder / "small"
-    _dump(contender, _model(2**20), small, ring)
+    _dump(contender, big_model(2**20), small, ring)
     _load(contender, small, ring)
     path = folder / contender
-    model = _model(payload_bytes) if verb == "dump" else None
+    model = big_model(payload_bytes) if verb == "dump" else None
     _RESET.write_text("5")
     before = _resident("VmRSS")
     if model is None:
@@ -93,7 +93,8 @@ def _main(verb: str, contender: str, payload_bytes: int, folder: Path) -> tuple[
     return before, _resident("VmHWM")
 
 
-def _model(size: int) -> Any:
+def big_model(size: int) -> Any:
+    """Return a k-NN model with one array of `size` bytes."""
     import numpy as np
     from sklearn.neighbors import KNeighborsClassifier
 

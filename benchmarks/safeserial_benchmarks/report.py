@@ -34,6 +34,8 @@ GROUPS: Final = {
     "dump": "Dump: seconds, and how many times as long as the others",
     "memory": "Memory: growth at the peak of the call",
     "startup": "Start: wall time of a process",
+    "limits": "Verifying a large file, beside what the machine can do",
+    "sharing": "Processes that share one file: memory of all together",
 }
 _SHORT: Final = {
     "pickle.load": "× pickle",

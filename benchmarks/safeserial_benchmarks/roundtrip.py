@@ -108,7 +108,18 @@ def _loaders(
                 lambda path=path: ss.load(path, keyring=ring),  # type: ignore[misc]
             )
         )
+    # The files of others again, mapped: nothing is written for these.
+    signed = folder / "model.pickle.safeserial"
+    loaders += [
+        ("joblib.load (mapped)", joblibs, _nothing, lambda: joblib.load(joblibs, mmap_mode="r")),
+        ("safeserial.load (mapped)", signed, _nothing,
+         lambda: ss.load(signed, keyring=ring, mmap_mode="r")),
+    ]  # fmt: skip
     return loaders
+
+
+def _nothing() -> None:
+    """Write nothing."""
 
 
 def _pickle(model: Any, path: Path, *, sync: bool = False) -> None:
