@@ -30,6 +30,8 @@ _OP: Final = {name: bytes([code]) for name, code in CODES.items()}
 _ORDINARY: Final = frozenset({"", "tree"})
 _ROW_BYTES: Final = 200
 _ATTRIBUTE_BYTES: Final = 48
+_VIEW_BYTES: Final = 96  # of a NumPy array without its data, dimensions and strides
+_DIMENSION_BYTES: Final = 16
 _SHORT: Final = 255
 _LIST_OF: Final = {b"list-s\0\0": "s", b"list-q\0\0": "q", b"list-d\0\0": "d"}
 # What stands for the first row's value: no rule of an ordinary class asks which one it is.
@@ -76,7 +78,7 @@ def rows_value(
     forms, attributes = _size(rows.form)
     context.allocate((_ROW_BYTES * forms + _ATTRIBUTE_BYTES * attributes) * rows.count)
     context.count_opcodes(attributes * rows.count)
-    exemplar = _Exemplar(objects, values, rows.count)
+    exemplar = _Exemplar(objects, values, rows.count, context)
     stream = exemplar.stream(rows.form)
     machine = Machine(stream, context, steps, objects=tuple(exemplar.values), depth=1)
     _, made = machine.run()
@@ -115,10 +117,15 @@ class _Exemplar:
     """Writer of the opcodes of the first row."""
 
     def __init__(
-        self, objects: Sequence[Column | Rows | ArrayPart], values: Sequence[Value], count: int
+        self,
+        objects: Sequence[Column | Rows | ArrayPart],
+        values: Sequence[Value],
+        count: int,
+        context: Context,
     ) -> None:
         self._objects = objects
         self._count = count
+        self._context = context
         # What persistent ids of the exemplar stand for: first those of the payload.
         self.values = list(values)
 
@@ -187,7 +194,8 @@ class _Exemplar:
         return self._array(whole, (lengths[0], *drawn.shape[1:]))
 
     def _array(self, whole: ArrayValue, shape: tuple[int, ...]) -> bytes:
-        """Refer to a new array that is part of another."""
+        """Refer to an array that is part of another; each row gets one of its own."""
+        self._context.allocate((_VIEW_BYTES + _DIMENSION_BYTES * len(shape)) * self._count)
         one = ArrayValue()
         one.built, one.dtype, one.shape = True, whole.dtype, shape
         self.values.append(one)
