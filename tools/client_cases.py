@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 import safeserial as ss
 from safeserial.detached.bundle import OURS, SIGSTORE
 from safeserial.detached.signatures import PURPOSE_DETACHED
-from safeserial.detached.statement import PAYLOAD_TYPE
+from safeserial.detached.statement import FACTS, PAYLOAD_TYPE
 from safeserial.envelope import pre_authentication_encoding
 from safeserial.signing import signer
 
@@ -243,6 +243,14 @@ class _Bench:
             hash_type="md5"), sign=True)  # fmt: skip
         refuse("signed statement of another type", lambda _, inner: inner.update(
             predicateType="https://example.org/other"), sign=True)  # fmt: skip
+        for what, fact in (
+            ("signed for the future", {"created": "2999-01-01T00:00:00Z"}),
+            ("signed on no day", {"created": "2026-02-31T00:00:00Z"}),
+            ("signed with a number as version", {"version": 1.5}),
+            ("signed with a number in its metadata", {"metadata": {"score": 1}}),
+        ):
+            refuse(what, lambda _, inner, fact=fact: inner["subject"][0]["annotations"][
+                FACTS].update(fact), sign=True)  # fmt: skip
         refuse("signed wrong root", lambda _, inner: inner["subject"][0]["digest"].update(
             sha256="0" * 64), sign=True)  # fmt: skip
 

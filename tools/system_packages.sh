@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Install what tests need of the operating system:
 #   Chromium, which shows the pages of `inspect --html`; SoftHSM, a token behind PKCS#11 to sign with;
-#   minisign, which detached signatures are measured beside.
+#   minisign, which detached signatures are measured beside; wrk, which `serve` is put under load with; Go, for the client in that language;
+#   a compiler of C with OpenSSL and Jansson, for the client in C;
+#   mono with NUnit, for the client in C#; a JDK with JUnit, for the one in Java.
 # Only where one is missing and where it can be done without asking; elsewhere it says what to do.
 # Usage: tools/system_packages.sh   (CHROMIUM=... names a browser that is there already)
 set -eu
@@ -33,6 +35,17 @@ look() {
     chromium_is_there || need "chromium fonts-dejavu-core" Chromium
     command -v softhsm2-util >/dev/null || need softhsm2 SoftHSM
     command -v minisign >/dev/null || need minisign minisign
+    command -v wrk >/dev/null || need wrk wrk
+    { command -v gcc && command -v make && pkg-config --exists jansson libcrypto; } >/dev/null 2>&1 ||
+        need "gcc make pkg-config libc6-dev libssl-dev libjansson-dev" "a compiler of C, OpenSSL and Jansson"
+    { command -v go && command -v gcc; } >/dev/null || need "golang-go gcc libc6-dev" Go
+    { command -v mcs && ls /usr/lib/cli/nunit.framework-2.6.3; } >/dev/null 2>&1 ||
+        need "mono-mcs mono-runtime libnunit-framework2.6.3-cil" "mono and NUnit"
+    { command -v javac && command -v cc && command -v make && ls /usr/share/java/junit-jupiter-api.jar /usr/share/java/bcprov.jar; } >/dev/null 2>&1 ||
+        need "default-jdk-headless gcc libc6-dev make junit5 libbcprov-java" "a JDK, JUnit and Bouncy Castle"
+    # Cargo itself has to be newer than Debian 12's; where there is none, its client is not tested.
+    { ! command -v cargo || (cd /usr/share/cargo/registry && ls -d openssl-0.* serde_json-1.* blake3-1.*); } >/dev/null 2>&1 ||
+        need "gcc libc6-dev pkg-config librust-openssl-dev librust-serde-json-dev librust-blake3-dev" "crates of Rust"
 }
 
 look

@@ -111,6 +111,7 @@ class Application(LazyGroup):
         "policy": "safeserial.cli.policies:policy",
         "guard": "safeserial.cli.guarding:guard",
         "convert": "safeserial.cli.converting:convert",
+        "codegen": BESIDE,
         "bench": BESIDE,
         "bulk": "safeserial.cli.bulk:bulk",
         "store": "safeserial.cli.store:store",

@@ -9,66 +9,89 @@ from __future__ import annotations
 from collections.abc import Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 from urllib.parse import urlsplit
 
 import click
 
 from safeserial.cli.outcome import Misuse
-from safeserial.files import read_small
+from safeserial.cli.page import KINDS, page_files
+from safeserial.cli.render import printable, talk
+from safeserial.files import atomic_write, display, read_small
 
 _LOOPBACK: Final = "127.0.0.1"
-_KINDS: Final = {
-    ".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8", ".mjs": "text/javascript; charset=utf-8",
-    ".wasm": "application/wasm",
-}  # fmt: skip
-_ENGINE: Final = "ort/ort.wasm.min.mjs"
 _MOST: Final = 2**31 - 1  # of a model; what the page can take
 
 
 @click.command(short_help="Show a signed ONNX model in the browser, and ask it.")
-@click.argument("model", type=click.Path(dir_okay=False))
-@click.option(
-    "--page", "folder", required=True, type=click.Path(file_okay=False), metavar="FOLDER",
-    help="The page, as converters/clients/browser/build.mjs makes it.",
-)  # fmt: skip
+@click.argument("model", type=click.Path(dir_okay=False), required=False)
 @click.option("--key", type=click.Path(dir_okay=False), metavar="FILE", help="Public key, PEM.")
 @click.option("--port", default=0, type=click.IntRange(0, 65535), help="Default: a free one.")
-def show(model: str, folder: str, key: str | None, port: int) -> None:
+@click.option(
+    "--engine", multiple=True, type=click.Path(exists=True), metavar="PLACE",
+    help="ONNX Runtime Web: its archive as `npm pack` writes it, or a folder node_modules.  "
+    "Default: the one in your cache, else npm fetches it.  May be repeated.",
+)  # fmt: skip
+@click.option(
+    "--page", "folder", type=click.Path(file_okay=False), metavar="FOLDER",
+    help="The whole page, as --write-page made it.",
+)  # fmt: skip
+@click.option(
+    "--write-page", "written", type=click.Path(file_okay=False), metavar="FOLDER",
+    help="Write the page as static files for a web server, and serve nothing.",
+)  # fmt: skip
+def show(
+    *,
+    model: str | None,
+    key: str | None,
+    port: int,
+    engine: tuple[str, ...],
+    folder: str | None,
+    written: str | None,
+) -> None:
     """Serve MODEL and the page that verifies and asks it, on 127.0.0.1, until interrupted.
 
     MODEL is a .safeserial, or an .onnx with its .sig.  Without --key the page asks for the sender's
-    public key.  The address is on stdout.
+    public key.  The address is on stdout.  The page runs the model in ONNX Runtime Web, which npm
+    fetches the first time.
     """
+    if written is None:
+        if model is None:
+            raise Misuse("which model?", hint="safeserial show model.onnx --key sender.pem")
+        given = _given(model, key)
+        _serve(page_files(folder, engine), given, port)
+    elif model is not None:
+        raise Misuse("--write-page takes no model", hint="the page asks for it")
+    else:
+        _write(page_files(folder, engine), Path(written))
+
+
+def _given(model: str, key: str | None) -> dict[str, bytes]:
+    """Return what the page is handed: the model, its signature, the key."""
     given = {"/given/model": Path(model), "/given/signature": Path(f"{model}.sig")}
     if key is not None:
         given["/given/key"] = Path(key)
     files = {name: path for name, path in given.items() if path.exists()}
     wanted = {"/given/model", *(["/given/key"] if key is not None else [])}
     if missing := sorted(wanted - set(files)):
-        raise Misuse(f"there is no file {given[missing[0]]}", hint="look at the path")
-    contents = {name: read_small(path, limit=_MOST) for name, path in files.items()}
-    _serve(_files_of(Path(folder)), contents, port)
+        raise Misuse(f"there is no file {display(given[missing[0]])}", hint="look at the path")
+    return {name: read_small(path, limit=_MOST) for name, path in files.items()}
 
 
-def _files_of(folder: Path) -> dict[str, Path]:
-    """Return what the page consists of: known kinds of files, no links, two folders deep."""
-    found = {
-        "/" + one.relative_to(folder).as_posix(): one
-        for pattern in ("*", "*/*")
-        for one in folder.glob(pattern)
-        if one.suffix in _KINDS and one.is_file() and not one.is_symlink()
-    }
-    if not {"/index.html", f"/{_ENGINE}"} <= set(found):
-        raise Misuse(
-            f"{folder} is not the page", hint="node converters/clients/browser/build.mjs FOLDER"
-        )
-    return {**found, "/": found["/index.html"]}
+def _write(pages: Mapping[str, bytes], folder: Path) -> None:
+    for name, content in pages.items():
+        if name == "/":
+            continue
+        place = folder / name.removeprefix("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(place) as stream:
+            stream.write(content)
+    size = sum(map(len, pages.values())) / 1e6
+    talk(printable(f"wrote the page ({size:.0f} MB) to {display(folder)}"))
 
 
-def _serve(pages: Mapping[str, Path], contents: Mapping[str, bytes], port: int) -> None:
+def _serve(pages: Mapping[str, bytes], given: Mapping[str, bytes], port: int) -> None:
     class Handler(BaseHTTPRequestHandler):
         timeout = 30
 
@@ -77,11 +100,11 @@ def _serve(pages: Mapping[str, Path], contents: Mapping[str, bytes], port: int) 
             path = urlsplit(self.path).path
             if self.headers.get("Host") != f"{_LOOPBACK}:{server.server_port}":
                 self._answer(HTTPStatus.MISDIRECTED_REQUEST, b"", "")
-            elif path in contents:
-                self._answer(HTTPStatus.OK, contents[path], "application/octet-stream")
+            elif path in given:
+                self._answer(HTTPStatus.OK, given[path], "application/octet-stream")
             elif path in pages:
-                data = read_small(pages[path], limit=_MOST)
-                self._answer(HTTPStatus.OK, data, _KINDS[pages[path].suffix])
+                kind = KINDS[".html" if path == "/" else PurePosixPath(path).suffix]
+                self._answer(HTTPStatus.OK, pages[path], kind)
             elif path.startswith("/given/"):  # the page asks which are there
                 self._answer(HTTPStatus.NO_CONTENT, b"", "")
             else:

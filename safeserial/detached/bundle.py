@@ -192,7 +192,8 @@ def _material(value: Any, media_type: str) -> tuple[str, tuple[bytes, ...]]:
         needed="",
         optional="publicKey x509CertificateChain certificate tlogEntries timestampVerificationData",
     )
-    if "certificate" in found or found.get("tlogEntries") or found.get("timestampVerificationData"):
+    entries, stamp = found.get("tlogEntries"), found.get("timestampVerificationData")
+    if "certificate" in found or entries not in (None, []) or stamp not in (None, {}):
         raise UnsupportedVersionError(
             "the bundle is of keyless signing or has entries of a log, which are not read here",
             hint="verify it with: model_signing verify sigstore",

@@ -64,9 +64,7 @@ def decode(data: bytes, *, what: str, limit: int) -> Any:
         raise CorruptArtifactError(f"{what} holds {constant}, which JSON does not have")
 
     try:
-        value = json.loads(
-            data.decode("utf-8"), object_pairs_hook=unique, parse_constant=refuse, parse_float=str
-        )
+        value = json.loads(data.decode("utf-8"), object_pairs_hook=unique, parse_constant=refuse)
     except SafeSerialError:
         raise
     except RecursionError:

@@ -29,6 +29,7 @@ COMMANDS = [
     "policy",
     "guard",
     "convert",
+    "codegen",
     "bench",
     "bulk",
     "store",

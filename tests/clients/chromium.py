@@ -115,6 +115,18 @@ class Page:
         self.call("Input.dispatchKeyEvent", **down)
         self.call("Input.dispatchKeyEvent", type="keyUp", **what)
 
+    def drop(self, selector, *paths):
+        """Drag files over a part of the page and let go; yields once while they hang over it."""
+        found = f"document.querySelector({json.dumps(selector)})"
+        self.run(f"{found}.scrollIntoView({{ block: 'center', behavior: 'instant' }})")
+        place = json.loads(self.run(f"JSON.stringify({found}.getBoundingClientRect())"))
+        x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
+        held = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver"):
+            self.call("Input.dispatchDragEvent", type=kind, x=x, y=y, data=held)
+        yield
+        self.call("Input.dispatchDragEvent", type="drop", x=x, y=y, data=held)
+
     def write(self, text):
         """Write where the focus is."""
         self.call("Input.insertText", text=text)

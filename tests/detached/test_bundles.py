@@ -99,6 +99,21 @@ def test_a_signature_that_names_two_keys_is_refused(bench):
     assert refused(ring=ring) is errors.AmbiguousKeyError
 
 
+def test_a_hint_beside_the_id_of_a_key_that_nobody_has_is_refused(bench):
+    bench.envelope["signatures"][0]["keyid"] = ss.EcdsaKey.generate().key_id
+    bench.write("model.joblib.sig")
+    assert refused() is errors.AmbiguousKeyError
+    bench.envelope["signatures"][0]["keyid"] = "as another tool names it"[:10].replace(" ", "-")
+    bench.write("model.joblib.sig")
+    assert ss.load("model.joblib", keyring=RING)
+
+
+def test_numbers_are_no_texts(bench):
+    bench.envelope["signatures"][0]["keyid"] = -0.5
+    bench.write("model.joblib.sig")
+    assert refused() is errors.CorruptArtifactError
+
+
 def test_a_bundle_of_ours_that_names_two_keys_is_refused(plain):
     bench = Bench.of(ss.sign(plain, keyring=ss.Keyring([ED])))
     bench.key["hint"] = MAC.key_id
@@ -327,6 +342,13 @@ def test_unknown_fields_are_refused(bench):
 def test_keyless_bundles_are_refused_by_name(field, bench):
     value = [{"logIndex": "1"}] if field == "tlogEntries" else {"rawBytes": "AAAA"}
     bench.top["verificationMaterial"][field] = value
+    bench.write("model.joblib.sig")
+    assert refused() is errors.UnsupportedVersionError
+
+
+@pytest.mark.parametrize("entries", [0, {}, "", False])
+def test_entries_of_a_log_are_a_list(entries, bench):
+    bench.top["verificationMaterial"]["tlogEntries"] = entries
     bench.write("model.joblib.sig")
     assert refused() is errors.UnsupportedVersionError
 

@@ -37,10 +37,10 @@ def unpacked(wheel, tmp_path_factory):
     return folder
 
 
-def python(code, unpacked, tmp_path):
+def python(code, unpacked, tmp_path, *arguments):
     """Run code with the wheel's content first on the path."""
     environment = {**os.environ, "PYTHONPATH": str(unpacked)}
-    command = [sys.executable, "-c", code]
+    command = [sys.executable, "-c", code, *map(str, arguments)]
     return subprocess.run(
         command, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment
     )
@@ -65,7 +65,41 @@ def test_every_source_file_is_inside(unpacked, package, source):
             if path.is_file() and "__pycache__" not in path.parts
         }
 
-    assert listing(unpacked / package) == listing(ROOT / source)
+    inside = listing(unpacked / package)
+    clients = {name for name in inside if name.startswith("clients/")}
+    assert inside - clients == listing(ROOT / source)
+    assert bool(clients) == (package == "safeserial_converters")
+
+
+def test_clients_in_other_languages_are_inside_as_sources_alone(unpacked):
+    folder, checkout = unpacked / "safeserial_converters" / "clients", ROOT / "converters/clients"
+    inside = [path for path in folder.rglob("*") if path.is_file()]
+    names = {path.relative_to(folder).as_posix() for path in inside}
+    assert {"node/package.json", "node/src/verify.js", "browser/index.html"} <= names
+    for path in inside:
+        assert path.read_bytes() == (checkout / path.relative_to(folder)).read_bytes()
+        path.read_bytes().decode("utf-8")  # nothing that was built
+    assert not [name for name in names if {"node_modules", "vectors"} & set(name.split("/"))]
+    assert sum(path.stat().st_size for path in inside) < 2**20
+
+
+def test_a_project_is_written_from_the_wheel_alone(unpacked, tmp_path):
+    code = """
+import shutil, sys
+import safeserial as ss
+from safeserial_converters import clients
+from safeserial_converters.codegen import generate
+shutil.copy(sys.argv[1], "model.onnx")
+ring = ss.Keyring([ss.EcdsaKey.generate()])
+ss.sign("model.onnx", keyring=ring)
+print(clients.clients_folder())
+generate("model.onnx", "project", lang="js", keyring=ring)
+"""
+    model = ROOT / "converters/clients/vectors/mixed/model.onnx"
+    done = python(code, unpacked, tmp_path, model)
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.strip()).is_relative_to(unpacked)
+    assert (tmp_path / "project" / "client" / "src" / "verify.js").is_file()
 
 
 @pytest.mark.parametrize("package", PACKAGES)

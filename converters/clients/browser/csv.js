@@ -1,16 +1,28 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // CSV as RFC 4180 has it: the first line names the columns.
 
-/** Return the rows of a CSV text: column name to text. */
-export function csvRows(text) {
-  const lines = [[]];
-  let [cell, quoted, at] = ['', false, text.startsWith('\ufeff') ? 1 : 0];
+/** Return the lines of a CSV text, each a list of texts; lines without a character are none. */
+export function csvCells(text) {
+  const lines = [];
+  let [cells, cell, quoted, begun] = [[], '', false, false];
   const endCell = () => {
-    lines.at(-1).push(cell);
+    cells.push(cell);
     cell = '';
   };
-  for (; at < text.length; at += 1) {
+  const endLine = () => {
+    if (begun) {
+      endCell();
+      lines.push(cells);
+    }
+    [cells, begun] = [[], false];
+  };
+  for (let at = text.startsWith('\ufeff') ? 1 : 0; at < text.length; at += 1) {
     const one = text[at];
+    if (!quoted && (one === '\n' || one === '\r')) {
+      endLine(); // of \r\n the second ends a line without a character
+      continue;
+    }
+    begun = true;
     if (quoted) {
       if (one !== '"') cell += one;
       else if (text[at + 1] === '"') {
@@ -19,13 +31,25 @@ export function csvRows(text) {
       } else quoted = false;
     } else if (one === '"' && cell === '') quoted = true;
     else if (one === ',') endCell();
-    else if (one === '\n') {
-      endCell();
-      lines.push([]);
-    } else if (one !== '\r') cell += one;
+    else cell += one;
   }
-  if (cell !== '' || lines.at(-1).length) endCell();
-  const [names, ...rows] = lines.filter((line) => line.length > 1 || line[0]);
-  if (!names || !rows.length) throw Object.assign(new Error('the CSV has no rows'), { hint: 'The first line names the columns' });
-  return rows.map((row) => Object.fromEntries(names.map((name, index) => [name, row[index] ?? ''])));
+  endLine();
+  return lines;
+}
+
+function wrong(message, hint) {
+  return Object.assign(new Error(message), { hint });
+}
+
+/** Return the rows of a CSV text: pairs of column name and text, in the columns' order. */
+export function csvRows(text) {
+  const [names, ...rows] = csvCells(text);
+  if (!names || !rows.length) throw wrong('the CSV has no rows', 'The first line names the columns');
+  const twice = names.find((name, at) => names.indexOf(name) !== at);
+  if (twice !== undefined) throw wrong(`the CSV has the column “${twice}” twice`, 'Each column once');
+  const odd = rows.findIndex((row) => row.length !== names.length);
+  if (odd >= 0) {
+    throw wrong(`row ${odd + 1} of the CSV has ${rows[odd].length} cells, not ${names.length}`, 'Quote cells with commas');
+  }
+  return rows.map((row) => names.map((name, index) => [name, row[index]]));
 }

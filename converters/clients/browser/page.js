@@ -9,7 +9,7 @@ import { readKey } from './src/verify.js';
 const SHOWN = 1000;
 const find = (name) => document.getElementById(name);
 const files = { model: undefined, signature: undefined, key: undefined };
-let model;
+let model; // verified and loaded
 let turn = 0;
 
 ort.env.wasm.numThreads = 1;
@@ -101,14 +101,19 @@ function valueOf(text, input) {
 
 /** A model of a bare array: each column of a CSV is a number of its one input. */
 const isBare = () => model.inputs.length === 1 && wide(model.inputs[0]);
+const joined = (row) => row.map(([, text]) => text).join(',');
 
+/** Answer rows: each a list of pairs, column name and text. */
 async function answer(rows) {
   const mine = turn;
   try {
-    const records = rows.map((row) => Object.fromEntries(
-      model.inputs.filter((one) => Object.hasOwn(row, one.name) || isBare())
-        .map((one) => [one.name, valueOf(row[one.name] ?? Object.values(row).join(','), one)]),
-    ));
+    const records = rows.map((row) => {
+      const cells = new Map(row);
+      return Object.fromEntries(
+        model.inputs.filter((one) => cells.has(one.name) || isBare())
+          .map((one) => [one.name, valueOf(cells.get(one.name) ?? joined(row), one)]),
+      );
+    });
     const answers = await model.predict(records);
     if (mine === turn) list(answers);
   } catch (error) {
@@ -118,15 +123,18 @@ async function answer(rows) {
 
 function list(answers) {
   const names = Object.keys(answers[0]);
-  const heads = ['row', ...names].map((one) => made('th', one));
+  const classes = model.classes ?? [];
+  // A column a class where we know which is which.
+  const isApart = (name) => name === 'probabilities' && answers[0][name].length === classes.length;
   const written = (value) => (Array.isArray(value) ? value.map((one) => round(one)).join('  ') : `${round(value)}`);
-  const lines = answers.slice(0, SHOWN).map((one, row) => {
+  const filled = (tag, first, cellsOf) => {
     const line = document.createElement('tr');
-    line.append(made('td', `${row + 1}`), ...names.map((name) => made('td', written(one[name]))));
+    line.append(...[first, ...names.flatMap(cellsOf)].map((text) => made(tag, text)));
     return line;
-  });
-  const head = document.createElement('tr');
-  head.append(...heads);
+  };
+  const head = filled('th', 'row', (name) => (isApart(name) ? classes.map((one) => `P(${one})`) : [name]));
+  const lines = answers.slice(0, SHOWN).map((one, row) => filled('td', `${row + 1}`,
+    (name) => (isApart(name) ? one[name].map(written) : [written(one[name])])));
   find('answers').querySelector('thead').replaceChildren(head);
   find('answers').querySelector('tbody').replaceChildren(...lines);
   find('answers').hidden = false;
@@ -140,6 +148,9 @@ function take(file) {
   const name = file.name.toLowerCase();
   const kind = name.endsWith('.sig') ? 'signature' : /\.(pem|txt)$/.test(name) ? 'key' : 'model';
   files[kind] = file;
+  const shown = new DataTransfer(); // so that the field tells its name
+  shown.items.add(file);
+  find(kind).files = shown.files;
 }
 
 for (const kind of Object.keys(files)) {
@@ -150,17 +161,23 @@ for (const kind of Object.keys(files)) {
 }
 find('row').addEventListener('submit', (event) => {
   event.preventDefault();
-  answer([Object.fromEntries(new FormData(event.target))]);
+  answer([[...new FormData(event.target)]]);
 });
-find('csv').addEventListener('change', async (event) => {
-  const [file] = event.target.files;
+find('csv').addEventListener('change', (event) => answerCsv(event.target.files[0]));
+
+async function answerCsv(file) {
   if (!file) return;
+  if (!model) {
+    tell('Rows are answered when there are a model and a key.');
+    return;
+  }
   try {
     await answer(csvRows(await file.text()));
   } catch (error) {
     refuse(error);
   }
-});
+}
+
 /** Take what `safeserial show` hands out; it opens the page as `?given`. */
 async function takeGiven() {
   for (const kind of Object.keys(files)) {
@@ -177,9 +194,13 @@ addEventListener('dragover', (event) => {
   find('drop').classList.add('over');
 });
 addEventListener('dragleave', () => find('drop').classList.remove('over'));
-addEventListener('drop', (event) => {
+addEventListener('drop', async (event) => {
   event.preventDefault();
   find('drop').classList.remove('over');
-  for (const file of event.dataTransfer.files) take(file);
-  look();
+  const dropped = [...event.dataTransfer.files];
+  const isCsv = (file) => file.name.toLowerCase().endsWith('.csv');
+  const others = dropped.filter((file) => !isCsv(file));
+  others.forEach(take);
+  if (others.length) await look();
+  if (model || !others.length) answerCsv(dropped.find(isCsv));
 });

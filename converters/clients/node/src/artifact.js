@@ -3,7 +3,7 @@
 // what the manifest says the file must be is built and compared with what it is.
 import { need } from './errors.js';
 import { digest, signedBytes } from './keys.js';
-import { canonicalJson, equal, fields, fromBase64, joined, utf8 } from './texts.js';
+import { canonicalJson, equal, fields, fromBase64, joined, needMoment, utf8 } from './texts.js';
 
 const TYPE = 'application/vnd.safeserial.manifest.v1+json';
 const [FIRST, ROOM, ALIGN, TOP] = [64, 16320, 64, 0xffffffff];
@@ -105,11 +105,27 @@ function manifestOf(body) {
   need(member.size < TOP, 'models of 4 GiB are not read here', 'unsupported');
   need(/^(blake3|sha256):[0-9a-f]{64}$/.test(member.digest), 'the member has a wrong digest');
   need(/^[0-9a-f]{8}$/.test(member.crc32), 'the member has a wrong CRC-32');
-  need(model !== null && typeof model === 'object', 'the manifest has no model');
-  const dated = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(created);
-  need(dated && Date.parse(created) <= Date.now() + 300_000, 'the date is wrong or in the future');
+  const { options, environment, globals, metadata, name, version } = manifest;
+  need(isObject(options) && isObject(metadata ?? {}), 'the manifest has other options or metadata');
+  fields(environment, 'the environment', ['python', 'implementation', 'platform', 'packages']);
+  const { packages, ...running } = environment;
+  need(isObject(packages) && areTexts([...Object.values(running), ...Object.values(packages)]),
+    'the environment holds what is no text');
+  need(areTexts(globals), 'the globals are no list of texts');
+  fields(model, 'the model', ['class_name'], ['n_features', 'feature_names', 'classes']);
+  need(areTexts([model.class_name]) && areTexts(model.feature_names ?? []),
+    'the model has names that are no texts');
+  need(Number.isInteger(model.n_features ?? 0), 'the model has another number of features');
+  const plain = (one) => ['string', 'boolean'].includes(typeof one) || Number.isInteger(one);
+  need(Array.isArray(model.classes ?? []) && (model.classes ?? []).every(plain),
+    'the model has other classes');
+  need(areTexts([name ?? '', version ?? '']), 'the name or version is no text');
+  needMoment(created, 'the date of the manifest');
   return manifest;
 }
+
+const isObject = (one) => one !== null && typeof one === 'object' && !Array.isArray(one);
+const areTexts = (list) => Array.isArray(list) && list.every((one) => typeof one === 'string');
 
 /** Write little-endian numbers: pairs of how many bytes and what. */
 function packed(...pairs) {

@@ -2,12 +2,14 @@
 // A model with its signature in a file beside it (docs/spec/detached-v1.md).
 import { need } from './errors.js';
 import { digest, signedBytes } from './keys.js';
-import { fields, fromBase64, fromHex, hex, joined, strictJson } from './texts.js';
+import { fields, fromBase64, fromHex, hex, joined, needMoment, strictJson } from './texts.js';
 
 const SIGSTORE = 'application/vnd.dev.sigstore.bundle.v0.3+json';
 const OURS = 'application/vnd.safeserial.bundle.v1+json';
 const STATEMENT_TYPE = 'application/vnd.in-toto+json';
 const FACTS = 'safeserial/v1';
+const LEVELS = 16;
+const LONGEST_FACT = 256;
 const KEY_NAME = /^[\x21-\x7e]{1,256}$/;
 
 /** Verify a model against the content of its signature file; return what its signers say. */
@@ -52,7 +54,7 @@ function split(data) {
 }
 
 function bundleOf(line) {
-  const top = strictJson(new TextEncoder().encode(line), 'the signature file');
+  const top = strictJson(new TextEncoder().encode(line), 'the signature file', LEVELS);
   fields(top, 'the bundle', ['mediaType', 'verificationMaterial', 'dsseEnvelope']);
   need([SIGSTORE, OURS].includes(top.mediaType), 'unknown kind of signature', 'unsupported');
   const envelope = fields(top.dsseEnvelope, 'the envelope', ['payload', 'payloadType', 'signatures']);
@@ -66,7 +68,8 @@ function bundleOf(line) {
   need(value.length <= 8192, 'the signature is too long');
   const material = fields(top.verificationMaterial, 'verificationMaterial', [],
     ['publicKey', 'tlogEntries', 'x509CertificateChain']);
-  need(!material.tlogEntries?.length, 'keyless signatures are not read here', 'unsupported');
+  const entries = material.tlogEntries ?? [];
+  need(Array.isArray(entries) && !entries.length, 'keyless signatures are not read here', 'unsupported');
   const byKey = Object.hasOwn(material, 'publicKey');
   need(byKey !== Object.hasOwn(material, 'x509CertificateChain'), 'the bundle names no key');
   const key = byKey
@@ -122,7 +125,7 @@ async function rootOf(resources) {
 
 /** Read a statement whose signature is right. */
 async function read(bundle) {
-  const said = strictJson(bundle.payload, 'the statement');
+  const said = strictJson(bundle.payload, 'the statement', LEVELS);
   fields(said, 'the statement', ['_type', 'subject', 'predicateType', 'predicate']);
   const known =
     said._type === 'https://in-toto.io/Statement/v1' &&
@@ -147,6 +150,16 @@ async function read(bundle) {
   need(file.name === '.' || file.name === subject.name, 'the signature is one of a folder', 'unsupported');
   const facts = fields(subject.annotations?.[FACTS] ?? {}, 'what the signer says', [],
     ['created', 'name', 'version', 'metadata']);
+  if (Object.hasOwn(facts, 'created')) needMoment(facts.created, 'the date of the statement');
+  for (const key of ['name', 'version']) {
+    const text = facts[key] ?? '';
+    const fits = typeof text === 'string' && facts[key] !== null && text.length <= LONGEST_FACT;
+    need(fits, `the ${key} of the model is no short text`);
+  }
+  const metadata = Object.hasOwn(facts, 'metadata') ? facts.metadata : {};
+  const held = metadata !== null && typeof metadata === 'object' && !Array.isArray(metadata);
+  need(held && Object.values(metadata).every((one) => typeof one === 'string'),
+    'the metadata of the statement is not text to text');
   return {
     algorithm,
     digest: file.digest,
@@ -154,7 +167,7 @@ async function read(bundle) {
     name: facts.name ?? '',
     version: facts.version ?? '',
     created: facts.created ?? '',
-    metadata: facts.metadata ?? {},
+    metadata,
   };
 }
 

@@ -14,7 +14,7 @@ const HOLD = {
 /** Return the tensors of some records. */
 export function feedOf(ort, inputs, records) {
   need(Array.isArray(records) && records.length, 'there are no rows', 'rows', 'give a list of records');
-  const feed = {};
+  const feed = Object.create(null); // an input may be called __proto__
   for (const input of inputs) {
     need(HOLD[input.type], `input ${input.name} is of type ${input.type}`, 'unsupported',
       'convert the model with dtype="float32"');
@@ -70,14 +70,14 @@ function valueOf(value, input, row) {
 
 /** Return one answer a row: `label` and `probabilities` where the model has them, and the rest. */
 export function answersOf(outputs, count) {
-  const names = { predict: 'label', predict_proba: 'probabilities' };
+  const names = new Map([['predict', 'label'], ['predict_proba', 'probabilities']]);
   const answers = Array.from({ length: count }, () => ({}));
   for (const [name, tensor] of Object.entries(outputs)) {
     const width = tensor.data.length / count;
     const flat = tensor.dims.length < 2;
     answers.forEach((answer, row) => {
       const cells = Array.from(tensor.data.slice(row * width, (row + 1) * width), plain);
-      answer[names[name] ?? name] = flat ? cells[0] : cells;
+      answer[names.get(name) ?? name] = flat ? cells[0] : cells;
     });
   }
   return answers;

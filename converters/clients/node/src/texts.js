@@ -48,8 +48,20 @@ export function fromBase64(text, what) {
   return found;
 }
 
+const MOMENT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;
+const SKEW = 300_000; // milliseconds by which clocks may differ
+
+/** Require a date of the calendar that is not in the future. */
+export function needMoment(text, what) {
+  const right = typeof text === 'string' && MOMENT.test(text) && text >= '0001';
+  const at = right ? Date.parse(text) : NaN;
+  // A 31st of February is a date to some engines: the day after.
+  const same = !Number.isNaN(at) && new Date(at).toISOString() === text.replace('Z', '.000Z');
+  need(same && at <= Date.now() + SKEW, `${what} is wrong or in the future`);
+}
+
 /** Read JSON in which no object has a key twice. */
-export function strictJson(bytes, what) {
+export function strictJson(bytes, what, levels = 32) {
   let text;
   let value;
   try {
@@ -63,16 +75,16 @@ export function strictJson(bytes, what) {
   // An object keeps one of two equal keys: then the tree has fewer keys than the text.
   let keys = 0;
   for (const one of text.matchAll(/"(?:[^"\\]|\\.)*"\s*(:?)/g)) keys += one[1] === ':' ? 1 : 0;
-  need(keys === countKeys(value, 0, what), `${what} has a key twice`);
+  need(keys === countKeys(value, levels, what), `${what} has a key twice`);
   return value;
 }
 
-function countKeys(value, depth, what) {
-  need(depth <= 32, `${what} is nested too deep`);
+function countKeys(value, levels, what) {
+  need(levels >= 0, `${what} is nested too deep`);
   if (typeof value === 'string') need(value.isWellFormed(), `${what} has half a character`);
   if (value === null || typeof value !== 'object') return 0;
   let found = Array.isArray(value) ? 0 : Object.keys(value).length;
-  for (const one of Object.values(value)) found += countKeys(one, depth + 1, what);
+  for (const one of Object.values(value)) found += countKeys(one, levels - 1, what);
   return found;
 }
 

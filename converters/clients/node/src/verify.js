@@ -3,6 +3,7 @@
 import { looksLikeArtifact, verifyArtifact } from './artifact.js';
 import { verifyBeside } from './bundle.js';
 import { need } from './errors.js';
+import { classesOf } from './onnx.js';
 import { utf8 } from './texts.js';
 
 const EXTERNAL = utf8('\n\x08location'); // how ONNX says that weights are in another file
@@ -29,6 +30,7 @@ export async function verify(given, signature, keys, blake3) {
   }
   need(!includes(found.data, EXTERNAL), 'the model has weights in another, unsigned file',
     'unsupported', 'save it as one file');
+  found.said.classes ??= classesOf(found.data);
   return found;
 }
 
