@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Make the test vectors for readers in other languages: ``python -m tools.make_client_vectors``.
 
-Three models with 500 rows each, what they answer, and signatures good and bad.  Models, rows,
+Four models with 500 rows each, what they answer, and signatures good and bad.  Models, rows,
 answers and keys are the same every time; dates and ECDSA signatures are not.
 """
 
@@ -89,10 +89,19 @@ def text(random: np.random.Generator) -> tuple[Any, Any, Any]:
     return model, texts[:400], asked
 
 
+def names(random: np.random.Generator) -> tuple[Any, Any, Any]:
+    """Name columns as ONNX names where weights lie, and as languages name things."""
+    columns = ["location", "class", "constructor"]
+    table = pd.DataFrame(random.normal(0, 1, (900, 3)).round(3), columns=columns)
+    answers = (table["location"] > table["class"]).astype(int)
+    return LogisticRegression().fit(table[:400], answers[:400]), table[:400], table[400:]
+
+
 MODELS: dict[str, Callable[[np.random.Generator], tuple[Any, Any, Any]]] = {
     "mixed": mixed,
     "forest": forest,
     "text": text,
+    "names": names,
 }
 
 

@@ -1,6 +1,48 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What an ONNX file says of itself beside its graph: engines in browsers do not tell.
+// A look into an ONNX file: none of its weights may lie in another file, which no signature covers;
+// and what it says of itself beside its graph, which engines in browsers do not tell.
+import { need } from './errors.js';
+
 const METADATA = 14; // metadata_props of ModelProto: pairs of texts, key 1 and value 2
+const DEEPEST = 64;
+
+// Field numbers of onnx.proto that lead to tensors, by the message that they are in.
+const LEADS = {
+  model: { 7: 'graph', 20: 'training', 25: 'function' },
+  training: { 1: 'graph', 2: 'graph' },
+  function: { 7: 'node', 11: 'attribute' },
+  graph: { 1: 'node', 5: 'tensor', 15: 'sparse' },
+  node: { 5: 'attribute' },
+  attribute: { 5: 'tensor', 6: 'graph', 10: 'tensor', 11: 'graph', 22: 'sparse', 23: 'sparse' },
+  sparse: { 1: 'tensor', 2: 'tensor' },
+  tensor: {},
+};
+const [EXTERNAL_DATA, DATA_LOCATION] = [13, 14];
+
+/** Refuse what is no ONNX model, or has weights in another file. */
+export function checkModel(data) {
+  try {
+    need(walk(data, 'model', 0) === 1, 'that is no ONNX model');
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    need(false, 'that is no ONNX model');
+  }
+}
+
+/** Return how many graphs a model has at its top. */
+function walk(data, within, depth) {
+  need(depth <= DEEPEST, 'the graphs of the model are nested too deep', 'unsupported');
+  let graphs = 0;
+  for (const [number, body, value] of fieldsOf(data)) {
+    const elsewhere = number === EXTERNAL_DATA || (number === DATA_LOCATION && value !== 0);
+    need(within !== 'tensor' || !elsewhere, 'the model has weights in another, unsigned file',
+      'unsupported', 'save it as one file');
+    const next = LEADS[within][number];
+    if (body && next) walk(body, next, depth + 1);
+    if (within === 'model' && next === 'graph') graphs += 1;
+  }
+  return graphs;
+}
 
 /** Return the metadata of a model's bytes: name to text; nothing where they are no ONNX model. */
 export function metadataOf(data) {
@@ -29,7 +71,7 @@ export function classesOf(data) {
   }
 }
 
-/** Yield number and content of a message's fields; of those that are no bytes, only the number. */
+/** Yield number and content of a message's fields: bytes, or the value of a varint. */
 function* fieldsOf(bytes) {
   let at = 0;
   const varint = () => {
@@ -45,8 +87,10 @@ function* fieldsOf(bytes) {
   };
   while (at < bytes.length) {
     const tag = varint();
+    if (tag >= 2 ** 32) throw new RangeError('a field has a number too large');
     const [number, wire] = [Math.floor(tag / 8), tag % 8];
-    if (wire === 0) varint();
+    let value;
+    if (wire === 0) value = varint();
     else if (wire === 1) at += 8;
     else if (wire === 5) at += 4;
     else if (wire === 2) {
@@ -56,6 +100,7 @@ function* fieldsOf(bytes) {
       at += size;
       continue;
     } else throw new RangeError('unknown kind of field');
-    yield [number];
+    if (at > bytes.length) throw new RangeError('the message ends early');
+    yield [number, undefined, value];
   }
 }

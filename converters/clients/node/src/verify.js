@@ -3,10 +3,7 @@
 import { looksLikeArtifact, verifyArtifact } from './artifact.js';
 import { verifyBeside } from './bundle.js';
 import { need } from './errors.js';
-import { classesOf } from './onnx.js';
-import { utf8 } from './texts.js';
-
-const EXTERNAL = utf8('\n\x08location'); // how ONNX says that weights are in another file
+import { checkModel, classesOf } from './onnx.js';
 
 /**
  * Verify a model's bytes.
@@ -28,19 +25,9 @@ export async function verify(given, signature, keys, blake3) {
       'the sender signs it with: safeserial sign model.onnx');
     found = { data, said: await verifyBeside(data, signature.slice(), keys, blake3) };
   }
-  need(!includes(found.data, EXTERNAL), 'the model has weights in another, unsigned file',
-    'unsupported', 'save it as one file');
+  checkModel(found.data);
   found.said.classes ??= classesOf(found.data);
   return found;
-}
-
-function includes(data, wanted) {
-  for (let at = data.indexOf(wanted[0]); at >= 0; at = data.indexOf(wanted[0], at + 1)) {
-    let same = 1;
-    while (same < wanted.length && data[at + same] === wanted[same]) same += 1;
-    if (same === wanted.length) return true;
-  }
-  return false;
 }
 
 export { readKey } from './keys.js';

@@ -9,9 +9,6 @@ namespace SafeSerial.Onnx
     /// <summary>An ONNX model whose signature was found right, and what its signers say of it.</summary>
     public sealed class Verified
     {
-        // How ONNX says that weights are in another file.
-        private static readonly byte[] External = Texts.Utf8("\n\blocation");
-
         /// <summary>The bytes of the ONNX model; nobody else holds this array.</summary>
         internal byte[] Data { get; set; }
 
@@ -82,20 +79,8 @@ namespace SafeSerial.Onnx
                     "the sender signs it with: safeserial sign model.onnx");
                 found = Beside.Verify(model, signature, trusted);
             }
-            Must.Be(!Has(found.Data, External), "the model has weights in another, unsigned file",
-                ErrorCode.Unsupported, "save it as one file");
+            OnnxFile.Check(found.Data);
             return found;
-        }
-
-        private static bool Has(byte[] data, byte[] wanted)
-        {
-            for (var at = Array.IndexOf(data, wanted[0]); at >= 0; at = Array.IndexOf(data, wanted[0], at + 1))
-            {
-                var same = 1;
-                while (same < wanted.Length && at + same < data.Length && data[at + same] == wanted[same]) same += 1;
-                if (same == wanted.Length) return true;
-            }
-            return false;
         }
     }
 }
