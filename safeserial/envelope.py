@@ -119,7 +119,11 @@ def unpack_signatures(blob: bytes) -> tuple[int, tuple[Signature, ...]]:
     CorruptArtifactError, LimitExceededError
         If a byte is not as this module would write it.
     """
-    value = strictjson.decode(blob.rstrip(b" "), what="signatures.json", limit=RESERVED_BYTES)
+    # One comparison instead of sixteen thousand, where nothing but spaces follows.
+    text = blob[: blob.rfind(b"}") + 1]
+    if text.ljust(len(blob), b" ") != blob:
+        text = blob.rstrip(b" ")
+    value = strictjson.decode(text, what="signatures.json", limit=RESERVED_BYTES)
     if not isinstance(value, dict) or set(value) != {"payloadSize", "payloadType", "signatures"}:
         raise CorruptArtifactError("signatures.json has other fields than payloadSize/Type")
     if value["payloadType"] != PAYLOAD_TYPE:

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import TypeAlias
+from typing import Final, TypeAlias
+
+import msgspec
 
 from safeserial.errors import CorruptArtifactError, LimitExceededError
 
@@ -18,6 +20,7 @@ Json: TypeAlias = "bool | int | str | list[Json] | dict[str, Json] | None"
 
 MAX_INTEGER = 2**53 - 1
 MAX_DEPTH = 32
+_UNREAD: Final = object()
 MAX_MARKS = 2**19  # bounds the number of values: 16 MiB of "[],[]," would be 400 MB of objects
 _ENCODER = json.JSONEncoder(
     ensure_ascii=True, sort_keys=True, separators=(",", ":"), allow_nan=False
@@ -59,12 +62,21 @@ def _check_keys(keys: Iterable[object]) -> None:
 
 def _check_items(items: Iterable[object], depth: int) -> None:
     for item in items:
-        check_value(item, depth + 1)
+        # Nearly all are short texts, for which nothing has to be called.
+        if type(item) is not str or depth >= MAX_DEPTH or not item.isascii():
+            check_value(item, depth + 1)
 
 
 def encode(value: object) -> bytes:
     """Return the canonical bytes of `value`, which :func:`check_value` must have accepted."""
     check_value(value)
+    try:
+        quick = msgspec.json.encode(value, order="sorted")
+    except (TypeError, ValueError, RecursionError):  # what it does not know, like subclasses
+        quick = b"\\"
+    # Where nothing has to be escaped, there is one way to write it.
+    if quick.isascii() and b"\\" not in quick and b"\x7f" not in quick:
+        return quick
     return _ENCODER.encode(value).encode("ascii")
 
 
@@ -107,6 +119,9 @@ def decode(data: bytes, *, what: str, limit: int) -> Json:
         If it is not JSON, or not the canonical form of its value.
     """
     check_size(data, what=what, limit=limit)
+    quick = _quickly(data)
+    if quick is not _UNREAD:
+        return quick  # type: ignore[return-value]
     try:
         value: Json = json.loads(data.decode("ascii"))
         canonical = encode(value)
@@ -117,3 +132,12 @@ def decode(data: bytes, *, what: str, limit: int) -> Json:
     if canonical != data:
         raise CorruptArtifactError(f"{what} is JSON, but not in the canonical form")
     return value
+
+
+def _quickly(data: bytes) -> object:
+    """Return the value of a text that is canonical; anything else is for `json`, and its errors."""
+    try:
+        value: Json = msgspec.json.decode(data)
+        return value if encode(value) == data else _UNREAD
+    except (msgspec.MsgspecError, ValueError, TypeError, RecursionError):
+        return _UNREAD

@@ -15,6 +15,7 @@ from importlib import metadata as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from safeserial import engine
 from safeserial.errors import (
     ConversionError,
     MissingExtraError,
@@ -242,6 +243,7 @@ def _task(model: Any) -> str:
 def _require_onnx() -> None:
     try:
         import onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
+
+        engine.runtime()
     except ImportError as error:
         raise MissingExtraError("onnx", "converting to ONNX") from error

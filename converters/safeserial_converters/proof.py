@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from safeserial import engine
 from safeserial.errors import ConversionError
 from safeserial_converters import contract as contracts
 from safeserial_converters import probing
@@ -39,8 +40,7 @@ def session(data: bytes, threads: int = 1) -> Any:
     ConversionError
         If ONNX Runtime does not take the model.
     """
-    import onnxruntime
-
+    onnxruntime = engine.runtime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 4
@@ -125,8 +125,7 @@ def prove(
     ConversionError
         If the graph does not load or fails on rows that the model takes.
     """
-    import onnxruntime
-
+    onnxruntime = engine.runtime()
     one, two = session(data, 1), session(data, 2)
     names = [name for group in methods.values() for name in group]
     found: dict[str, list[MethodParity]] = {name: [] for name in names}

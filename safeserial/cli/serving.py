@@ -50,6 +50,14 @@ _LEAST_TOKEN: Final = 16
     "--follow", default=5.0, show_default=True, type=click.FloatRange(0), metavar="SECONDS",
     help="How often to look for a new version; 0: never.",
 )  # fmt: skip
+@click.option(
+    "--page", "page_folder", metavar="FOLDER", type=click.Path(file_okay=False),
+    help="Also offer the page that verifies and runs models in the browser.",
+)  # fmt: skip
+@click.option(
+    "--page-key", metavar="FILE", type=click.Path(dir_okay=False),
+    help="The sender's public key, PEM, which that page is given.",
+)  # fmt: skip
 @options.keyring
 @options.policy
 def serve(*, models: tuple[str, ...], store_url: str | None, **order: Any) -> None:
@@ -64,7 +72,8 @@ def serve(*, models: tuple[str, ...], store_url: str | None, **order: Any) -> No
     tokens = _tokens(order["tokens_file"])
     if bool(order["tls_cert"]) != bool(order["tls_key"]):
         raise Misuse("--tls-cert and --tls-key go together", hint="give both")
-    if not tokens and order["host"] not in ("127.0.0.1", "::1", "localhost"):
+    local = order["host"] in ("127.0.0.1", "::1", "localhost")
+    if not tokens and not local:
         render.talk("note: everybody who reaches this address may ask; --tokens FILE bounds that")
     policy_file = order["policy_file"]
     policy = options.read_policy(policy_file, ()) if policy_file is not None else None
@@ -82,6 +91,11 @@ def serve(*, models: tuple[str, ...], store_url: str | None, **order: Any) -> No
     places = [_place(one, store) for one in models]
     if len({one.name for one in places}) != len(places):
         raise Misuse("two models have one name", hint="name them: first=a.onnx second=b.onnx")
+    pages = None
+    if order["page_folder"] is not None:
+        pages = serving.Pages.read(order["page_folder"], places, key=order["page_key"], local=local)
+    elif order["page_key"] is not None:
+        raise Misuse("--page-key is for the page", hint="give --page FOLDER too")
     serving.serve(
         places,
         keyring=ring,
@@ -91,6 +105,7 @@ def serve(*, models: tuple[str, ...], store_url: str | None, **order: Any) -> No
         port=order["port"],
         certificate=order["tls_cert"],
         private_key=order["tls_key"],
+        pages=pages,
         ready=click.echo,
     )
 

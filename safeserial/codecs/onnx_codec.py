@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from safeserial import engine
 from safeserial.codecs.boosters import Boosters
 from safeserial.codecs.compression import Compression
 from safeserial.codecs.protocol import Encoded
@@ -65,7 +66,7 @@ class OnnxCodec:
         """Return an inference session on the CPU, without custom operators."""
         del boosters
         try:
-            import onnxruntime
+            onnxruntime = engine.runtime()
         except ImportError:
             raise MissingExtraError("onnx", "running an ONNX model") from None
         options = onnxruntime.SessionOptions()

@@ -14,6 +14,7 @@ from safeserial.inspection.opcodes import STOP
 from safeserial.verifier import SurveyedGlobal
 
 _WINDOW: Final = 2**20
+_WORD: Final = b"version"
 _SKLEARN: Final = b"_sklearn_version"
 _MEMOIZED: Final = rb"(?:\x94|q.|r.{4}|p\d{1,9}\n|\np\d{1,9}\n|\n)?"
 _VERSION: Final = re.compile(
@@ -112,12 +113,14 @@ def versions(stream: memoryview) -> dict[str, str]:
     """Return library versions that stand in a stream's first and last MiB."""
     found: dict[str, str] = {}
     for piece in _windows(stream):
-        position = piece.find(_SKLEARN)
+        position, others = _mentions(piece)
         if position >= 0 and "scikit-learn" not in found:
             match = _VERSION.search(piece, position)
             if match is not None:
                 length = int.from_bytes(match[1] or match[2] or b"\x20", "little")
                 found["scikit-learn"] = match[3][:length].decode("ascii")
+        if not others:
+            continue
         if b"tree\nversion=" in piece and (match := _LIGHTGBM.search(piece)):
             found["lightgbm model format"] = match[1].decode("ascii")
         if b"learner_model_param" in piece or b"gradient_booster" in piece:
@@ -125,6 +128,22 @@ def versions(stream: memoryview) -> dict[str, str]:
             if numbers:
                 found["xgboost"] = numbers
     return found
+
+
+def _mentions(piece: bytes) -> tuple[int, bool]:
+    """Return where the word version first belongs to scikit-learn, and whether others have it.
+
+    All that is looked for has this word: where it is not, one search was enough.
+    """
+    first, others, here = -1, False, piece.find(_WORD)
+    while here >= 0 and not (first >= 0 and others):
+        begin = here - len(_SKLEARN) + len(_WORD)
+        if begin >= 0 and piece.startswith(_SKLEARN, begin):
+            first = begin if first < 0 else first
+        else:
+            others = True
+        here = piece.find(_WORD, here + len(_WORD))
+    return first, others
 
 
 def _xgboost(piece: bytes) -> str:
@@ -139,6 +158,9 @@ def _xgboost(piece: bytes) -> str:
 
 def _windows(stream: memoryview) -> list[bytes]:
     if len(stream) <= 2 * _WINDOW:
+        whole = stream.obj
+        if isinstance(whole, bytes) and len(whole) == len(stream):
+            return [whole]
         return [bytes(stream)]
     return [bytes(stream[:_WINDOW]), bytes(stream[-_WINDOW:])]
 

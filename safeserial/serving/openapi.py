@@ -10,12 +10,14 @@ import html
 import json
 from collections.abc import Iterable
 from typing import Any, Final
+from urllib.parse import quote
 
 from safeserial import __version__
+from safeserial.serving.desk import OPEN
 from safeserial.serving.repository import Served
 from safeserial.serving.tensors import DTYPES
 
-_TENSOR: Final = {
+_TENSOR: Final[dict[str, Any]] = {
     "type": "object",
     "required": ["name", "shape", "datatype"],
     "properties": {
@@ -44,48 +46,124 @@ _REQUEST: Final = {
     },
 }
 _ERROR: Final = {
-    "description": "refused",
-    "content": {
-        "application/json": {
-            "schema": {"type": "object", "properties": {"error": {"type": "string"}}}
-        }
+    "type": "object",
+    "required": ["error"],
+    "properties": {"error": {"type": "string"}},
+}
+_OUTPUT: Final = {**_TENSOR, "properties": {**_TENSOR["properties"], "data": {"type": "array"}}}
+_ANSWER: Final = {
+    "type": "object",
+    "required": ["model_name", "model_version", "outputs"],
+    "properties": {
+        "model_name": {"type": "string"},
+        "model_version": {"type": "string"},
+        "id": {"type": "string"},
+        "outputs": {"type": "array", "items": _OUTPUT},
     },
 }
-_ROUTES: Final = (
-    ("/v2", "get", "The server: name, version, extensions."),
-    ("/v2/health/live", "get", "Whether the server runs."),
-    ("/v2/health/ready", "get", "Whether all models are loaded."),
-    ("/v2/models/{model}", "get", "A model: versions, inputs, outputs."),
-    ("/v2/models/{model}/ready", "get", "Whether a model is loaded."),
-    ("/v2/models/{model}/infer", "post", "Predict."),
-    ("/v2/models/{model}/versions/{version}", "get", "A model of a version."),
-    ("/v2/models/{model}/versions/{version}/ready", "get", "Whether it is loaded."),
-    ("/v2/models/{model}/versions/{version}/infer", "post", "Predict with this version."),
-    ("/metrics", "get", "Figures for Prometheus."),
-)
+_SPEC: Final = {
+    "type": "object",
+    "required": ["name", "datatype", "shape"],
+    "properties": {
+        "name": {"type": "string"},
+        "datatype": {"type": "string"},
+        "shape": {"type": "array", "items": {"type": "integer", "minimum": -1}},
+    },
+}
+_METADATA: Final = {
+    "type": "object",
+    "required": ["name", "versions", "platform", "inputs", "outputs"],
+    "properties": {
+        "name": {"type": "string"},
+        "versions": {"type": "array", "items": {"type": "string"}},
+        "platform": {"type": "string"},
+        "inputs": {"type": "array", "items": _SPEC},
+        "outputs": {"type": "array", "items": _SPEC},
+        "properties": {"type": "object"},
+    },
+}
 
 
-def document() -> dict[str, Any]:
-    """Return the OpenAPI document."""
+def _object(**properties: str) -> dict[str, Any]:
+    kinds = {name: {"type": kind} for name, kind in properties.items()}
+    return {"type": "object", "required": list(kinds), "properties": kinds}
+
+
+_READY: Final = _object(name="string", ready="boolean")
+_SERVER: Final = _object(name="string", version="string", extensions="array")
+_FAILURES: Final = {
+    "400": "not a request of the protocol, or not for these inputs",
+    "401": "a bearer token is needed",
+    "404": "no such model, or not of this version",
+    "408": "the request took too long to arrive",
+    "413": "the request is too large",
+    "415": "compressed requests are not offered",
+    "503": "too many requests wait",
+    "504": "the model took too long",
+}
+_FOR_MODEL: Final = ("404",)
+_FOR_ANSWERS: Final = ("400", "404", "408", "413", "415", "503", "504")
+_ROUTES: Final[tuple[tuple[str, str, str, Any, tuple[str, ...]], ...]] = (
+    ("/v2", "get", "The server: name, version, extensions.", _SERVER, ()),
+    ("/v2/health/live", "get", "Whether the server runs.", _object(live="boolean"), ()),
+    ("/v2/health/ready", "get", "Whether all models are loaded.", _object(ready="boolean"), ()),
+    ("/v2/models/{model}", "get", "A model: versions, inputs, outputs.", _METADATA, _FOR_MODEL),
+    ("/v2/models/{model}/ready", "get", "Whether a model is loaded.", _READY, _FOR_MODEL),
+    ("/v2/models/{model}/infer", "post", "Predict.", _ANSWER, _FOR_ANSWERS),
+    (
+        "/v2/models/{model}/versions/{version}",
+        "get", "A model of a version.", _METADATA, _FOR_MODEL,
+    ),
+    (
+        "/v2/models/{model}/versions/{version}/ready",
+        "get", "Whether it is loaded.", _READY, _FOR_MODEL,
+    ),
+    (
+        "/v2/models/{model}/versions/{version}/infer",
+        "post", "Predict with this version.", _ANSWER, _FOR_ANSWERS,
+    ),
+    ("/metrics", "get", "Figures for Prometheus.", None, ()),
+)  # fmt: skip
+
+
+def document(*, with_tokens: bool = False) -> dict[str, Any]:
+    """Return the OpenAPI document.
+
+    Parameters
+    ----------
+    with_tokens : bool, default=False
+        Whether requests need a bearer token.
+    """
     paths: dict[str, Any] = {}
-    for path, method, summary in _ROUTES:
+    for path, method, summary, schema, failures in _ROUTES:
+        if with_tokens and path not in OPEN:
+            failures = (*failures, "401")  # noqa: PLW2901 - of this route
         operation: dict[str, Any] = {
             "summary": summary,
             "responses": {
-                "200": {"description": "answer"},
-                **dict.fromkeys(("400", "401", "404", "413", "503"), _ERROR),
+                "200": {"description": "answer", "content": _content(schema)},
+                **{
+                    one: {"description": _FAILURES[one], "content": _content(_ERROR)}
+                    for one in failures
+                },
             },
         }
+        if with_tokens and path not in OPEN:
+            operation["security"] = [{"token": []}]
         names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
         operation["parameters"] = [
-            {"name": one, "in": "path", "required": True, "schema": {"type": "string"}}
+            {
+                "name": one, "in": "path", "required": True,
+                "schema": {"type": "string", "minLength": 1},
+            }
             for one in names
-        ]
+        ]  # fmt: skip
         if method == "post":
             operation["requestBody"] = {
                 "required": True,
                 "content": {"application/json": {"schema": _REQUEST}},
             }
+            operation["responses"]["200"]["content"]["application/octet-stream"] = {}
         paths[path] = {method: operation}
     return {
         "openapi": "3.1.0",
@@ -99,16 +177,31 @@ def document() -> dict[str, Any]:
     }
 
 
-def page(models: Iterable[Served]) -> str:
-    """Return a page about the server and its models."""
+def _content(schema: Any) -> dict[str, Any]:
+    if schema is None:
+        return {"text/plain": {"schema": {"type": "string"}}}
+    return {"application/json": {"schema": schema}}
+
+
+def page(models: Iterable[Served], *, with_page: bool = False) -> str:
+    """Return a page about the server and its models.
+
+    Parameters
+    ----------
+    models : iterable of Served
+        What is offered.
+    with_page : bool, default=False
+        Whether to link to the page that runs models in the browser.
+    """
     rows = "".join(
         f"<tr><td><code>{path}</code></td><td>{method.upper()}</td><td>{summary}</td></tr>"
-        for path, method, summary in _ROUTES
+        for path, method, summary, _, _ in _ROUTES
     )
-    return _PAGE.format(rows=rows, models="".join(map(_section, models)))
+    sections = [_section(one, with_page=with_page) for one in models]
+    return _PAGE.format(rows=rows, models="".join(sections))
 
 
-def _section(one: Served) -> str:
+def _section(one: Served, *, with_page: bool) -> str:
     def table(specs: Iterable[Any]) -> str:
         return "".join(
             f"<tr><td><code>{html.escape(spec.name)}</code></td><td>{spec.datatype}</td>"
@@ -128,12 +221,14 @@ def _section(one: Served) -> str:
             for spec in one.runner.inputs[:3]
         ]
     }
+    link = f"/page/{quote(one.name, safe='')}/?given"
+    browser = f'<p><a href="{link}">Verify and try it in the browser</a></p>' if with_page else ""
     return (
         f"<h2>{html.escape(one.name)} <small>version {html.escape(one.version)},"
         f" {one.runner.platform}</small></h2><p>signed by"
         f" {html.escape(', '.join(one.signers) or 'nobody')}; artifact"
         f" <code>{one.artifact_id[:16]}…</code></p>"
-        f"<h3>Inputs</h3><table>{table(one.runner.inputs)}</table>"
+        f"{browser}<h3>Inputs</h3><table>{table(one.runner.inputs)}</table>"
         f"<h3>Outputs</h3><table>{table(one.runner.outputs)}</table>"
         f"<h3>A request</h3><pre>POST /v2/models/{html.escape(one.name)}/infer\n\n"
         f"{html.escape(json.dumps(example, indent=1))}</pre>"

@@ -13,18 +13,19 @@ import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import safeserial as ss
-from safeserial.errors import SafeSerialError
+from safeserial.errors import UnreadableFileError
 from safeserial.keyring import Keyring
 from safeserial.manifest import ModelFacts
 from safeserial.policy import Policy
 from safeserial.serving.batching import Batcher
+from safeserial.serving.logs import Log
 from safeserial.serving.runners import Runner, runner_of
 from safeserial.serving.settings import Settings
 
-Log = Callable[..., None]
+_TRIES: Final = 5
 
 
 @dataclass(frozen=True)
@@ -150,10 +151,14 @@ class Repository:
             if (old is not None and old.stamp == stamp) or self._refused.get(place.name) == stamp:
                 return
             self._take(place, stamp)
-        except (SafeSerialError, OSError) as error:
-            if self._refused.get(place.name) != stamp or stamp is None:
-                self._log("model refused", model=place.name, error=type(error).__name__)
-            self._refused[place.name] = stamp
+        except Exception as error:  # noqa: BLE001 - of databases too; following must not end
+            kind = type(error).__name__
+            remembered = kind if stamp is None else stamp
+            if self._refused.get(place.name) != remembered:
+                self._log("model refused", model=place.name, error=kind)
+            self._refused[place.name] = remembered
+        else:
+            self._refused.pop(place.name, None)
 
     def _stamp(self, place: Place) -> object:
         if place.store is None:
@@ -165,10 +170,22 @@ class Repository:
         entry = place.store.entry(place.path)
         return entry.version, entry.artifact_id
 
-    def _take(self, place: Place, stamp: object) -> None:
-        if place.store is None:
+    def _file(self, place: Place, stamp: object) -> tuple[object, Any, Any]:
+        """Return what was read of one and the same file: its stamp, its facts and its model."""
+        for _ in range(_TRIES):
             verified = ss.verify(place.path, keyring=self._keyring, policy=self._policy)
             model = ss.load(place.path, keyring=self._keyring, policy=self._policy)
+            after = self._stamp(place)
+            if after == stamp:
+                return stamp, verified, model
+            stamp = after
+        raise UnreadableFileError(
+            f"{place.path} changes while it is read", hint="put a new file there with one rename"
+        )
+
+    def _take(self, place: Place, stamp: object) -> None:
+        if place.store is None:
+            stamp, verified, model = self._file(place, stamp)
             manifest = getattr(verified, "manifest", None)
             version = getattr(manifest, "version", None) or getattr(verified, "version", None)
             artifact_id = verified.artifact_id

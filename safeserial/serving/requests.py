@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -24,18 +24,21 @@ from safeserial.serving.tensors import (
     to_json,
 )
 
-HEADER_LENGTH: Final = "inference-header-content-length"
+HEADER_LENGTH: Final = b"inference-header-content-length"
 _MAX_INPUTS: Final = 10_000
 _MAX_ID: Final = 256
 _DIGITS: Final = 12
 
 
+_Size = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+
+
 class _Tensor(msgspec.Struct):
     name: str
-    shape: list[int]
+    shape: list[_Size]
     datatype: str
     parameters: dict[str, Any] = {}
-    data: Any = None
+    data: msgspec.Raw = msgspec.Raw()  # decoded when its datatype is known
 
 
 class _Wanted(msgspec.Struct):

@@ -13,12 +13,14 @@ from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 
+from safeserial import engine
 from safeserial.errors import UnsupportedModelError
 from safeserial.manifest import ModelFacts
 from safeserial.serving.tensors import DTYPES, Array, BadRequestError, datatype_of
 
 _METHODS: Final = ("predict", "predict_proba", "decision_function", "transform")
 _TABLE: Final = 2
+_FATAL: Final = 4
 _ONNX: Final = {
     "tensor(bool)": "BOOL",
     "tensor(uint8)": "UINT8",
@@ -92,12 +94,14 @@ class OnnxRunner:
         self.inputs = tuple(map(_spec, session.get_inputs()))
         self.outputs = tuple(map(_spec, session.get_outputs()))
         self._names = {one.name for one in self.outputs}
+        self._expected = {one.name for one in self.inputs}
+        self._quiet = _quiet()
         shapes = [one.shape for one in (*self.inputs, *self.outputs)]
         self._joinable = all(shape and shape[0] == -1 for shape in shapes)
 
     def check(self, inputs: Mapping[str, Array], wanted: Sequence[str]) -> int | None:
         """Hold tensors to the graph's inputs."""
-        _check_names({one.name for one in self.inputs}, inputs, self._names, wanted)
+        _check_names(self._expected, inputs, self._names, wanted)
         for spec in self.inputs:
             array = inputs[spec.name]
             if datatype_of(array) != spec.datatype:
@@ -116,7 +120,7 @@ class OnnxRunner:
     def run(self, inputs: Mapping[str, Array], wanted: Sequence[str]) -> dict[str, Array]:
         """Run the graph."""
         names = list(wanted) or [one.name for one in self.outputs]
-        found = self._session.run(names, dict(inputs))
+        found = self._session.run(names, dict(inputs), self._quiet)
         return dict(zip(names, map(np.asarray, found), strict=True))
 
 
@@ -193,6 +197,8 @@ class PythonRunner:
 def _check_names(
     expected: set[str], inputs: Mapping[str, Array], offered: set[str], wanted: Sequence[str]
 ) -> None:
+    if inputs.keys() == expected and offered.issuperset(wanted):
+        return
     missing, unknown = sorted(expected - set(inputs)), sorted(set(inputs) - expected)
     if missing or unknown:
         words = [f"missing: {', '.join(missing[:8])}"] if missing else []
@@ -200,6 +206,13 @@ def _check_names(
         raise BadRequestError(f"other inputs than the model has ({'; '.join(words)})")
     if odd := sorted(set(wanted) - offered):
         raise BadRequestError(f"the model has no output {odd[0][:80]!r}")
+
+
+def _quiet() -> Any:
+    """Return options of a run with which nothing is printed: the text could quote the inputs."""
+    options = engine.runtime().RunOptions()
+    options.log_severity_level = _FATAL
+    return options
 
 
 def _rows(inputs: Mapping[str, Array]) -> int:

@@ -6,8 +6,10 @@ Floor 7.
 
 from __future__ import annotations
 
+import gc
 import socket
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import uvicorn
 
@@ -16,6 +18,9 @@ from safeserial.files import StrPath
 from safeserial.keyring import Keyring
 from safeserial.policy import Policy
 from safeserial.serving.app import create_app
+from safeserial.serving.connections import protocol
+from safeserial.serving.logs import captured
+from safeserial.serving.pages import Pages
 from safeserial.serving.repository import Place
 from safeserial.serving.settings import Settings
 
@@ -33,13 +38,14 @@ def serve(
     port: int = 8080,
     certificate: StrPath | None = None,
     private_key: StrPath | None = None,
+    pages: Pages | None = None,
     ready: Callable[[str], None] | None = None,
 ) -> None:
     """Serve models until told to end (SIGINT or SIGTERM).
 
     Parameters
     ----------
-    places, keyring, policy, settings
+    places, keyring, policy, settings, pages
         As in :func:`create_app`.
     host, port : str, int
         Where to listen; port 0 takes a free one.
@@ -55,19 +61,31 @@ def serve(
     UnreadableFileError
         If the address cannot be listened on, or the certificate not be read.
     """
-    app = create_app(places, keyring=keyring, policy=policy, settings=settings)
     chosen = settings or Settings()
-    config = uvicorn.Config(
+    with captured():
+        app = create_app(places, keyring=keyring, policy=policy, settings=chosen, pages=pages)
+        _run(_config(app, chosen, certificate, private_key), host, port, ready)
+
+
+def _config(
+    app: Any, chosen: Settings, certificate: StrPath | None, private_key: StrPath | None
+) -> uvicorn.Config:
+    return uvicorn.Config(
         app,
-        log_level="warning",
+        http=protocol(chosen.seconds),
+        ws="none",
+        log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=_GRACE,
         limit_concurrency=4 * chosen.queue,
-        h11_max_incomplete_event_size=64 * 2**10,
         ssl_certfile=certificate,
         ssl_keyfile=private_key,
     )
+
+
+def _run(config: uvicorn.Config, host: str, port: int, ready: Callable[[str], None] | None) -> None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family)
     try:
@@ -81,8 +99,11 @@ def serve(
             f"cannot serve at {host}:{port}: {error}", hint="choose another --host or --port"
         ) from None
     with listening:
+        # What is loaded by now stays: the collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
         if ready is not None:
-            scheme = "https" if certificate else "http"
+            scheme = "https" if config.ssl_certfile else "http"
             shown = f"[{host}]" if family == socket.AF_INET6 else host
             ready(f"{scheme}://{shown}:{listening.getsockname()[1]}")
         uvicorn.Server(config).run(sockets=[listening])

@@ -17,10 +17,12 @@ class Settings:
     ----------
     body_bytes : int, default=16 MiB
         Largest request.
+    held_bytes : int, default=256 MiB
+        Bytes of all requests that are held at the same time; beyond, 503.
     queue : int, default=256
         Requests that may wait for one model; more are turned away with 503.
     seconds : float, default=30
-        Longest time from request to answer.
+        Longest time for a request to arrive and be answered.
     batch_rows : int, default=1024
         Most rows that waiting requests are joined to; 1 joins none.
     threads : int, default=2
@@ -32,6 +34,7 @@ class Settings:
     """
 
     body_bytes: int = 16 * 2**20
+    held_bytes: int = 256 * 2**20
     queue: int = 256
     seconds: float = 30.0
     batch_rows: int = 1024

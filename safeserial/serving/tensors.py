@@ -9,10 +9,12 @@ Everything that arrives is held to its shape and datatype before an array is mad
 
 from __future__ import annotations
 
+import functools
 import math
 import struct
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -33,8 +35,23 @@ DTYPES: Final[dict[str, str]] = {
     "FP64": "<f8",
     "BYTES": "O",
 }
+_ELEMENTS: Final[dict[str, Any]] = {
+    "BOOL": bool,
+    **{
+        f"INT{bits}": Annotated[int, msgspec.Meta(ge=-(2 ** (bits - 1)), le=2 ** (bits - 1) - 1)]
+        for bits in (8, 16, 32, 64)
+    },
+    **{f"UINT{bits}": Annotated[int, msgspec.Meta(ge=0, le=2**bits - 1)] for bits in (8, 16, 32)},
+    "UINT64": Annotated[int, msgspec.Meta(ge=0)],
+    **{f"FP{bits}": float | None for bits in (16, 32, 64)},
+    "BYTES": str | None,
+}
 _NAMES: Final = {np.dtype(code): name for name, code in DTYPES.items() if name != "BYTES"}
 _MAX_DIMENSIONS: Final = 8
+_MAX_DIMENSION: Final = 2**31 - 1
+_LOOK: Final = 256  # bytes in which the brackets before the first element stand
+_BRACKET: Final = ord("[")
+_SPACE: Final = b" \t\r\n"
 _LENGTH: Final = struct.Struct("<I")
 
 
@@ -56,14 +73,16 @@ def check_shape(name: str, shape: list[int], rows: int) -> int:
         If it is no shape, or has more elements than `rows`, the most that the body can hold.
     """
     if not 0 < len(shape) <= _MAX_DIMENSIONS or any(one < 0 for one in shape):
-        raise BadRequestError(f"input {name!r}: {shape[:16]} is not a shape")
+        raise BadRequestError(f"input {name!r}: {shape[:_MAX_DIMENSIONS]} is not a shape")
     count = math.prod(shape)
+    if math.prod(max(one, 1) for one in shape) > _MAX_DIMENSION:  # also where one of them is 0
+        raise BadRequestError(f"input {name!r}: the request does not hold {shape}")
     if count > rows:
         raise BadRequestError(f"input {name!r}: the request does not hold {count} elements")
     return count
 
 
-def from_json(name: str, datatype: str, shape: list[int], data: Any) -> Array:
+def from_json(name: str, datatype: str, shape: list[int], data: msgspec.Raw) -> Array:
     """Return the array of an input written as JSON.
 
     Parameters
@@ -72,48 +91,57 @@ def from_json(name: str, datatype: str, shape: list[int], data: Any) -> Array:
         Of the input.
     shape : list of int
         Dimensions.
-    data : list
-        Elements, flat or nested, in C's order; null is a missing number or text.
+    data : msgspec.Raw
+        A list of elements, flat or nested, in C's order; null is a missing number or text.
 
     Raises
     ------
     BadRequestError
         If there are more or fewer elements, or one is of another type.
     """
-    flat = _flat(name, data, len(shape))
-    if len(flat) != check_shape(name, shape, len(flat)):
-        raise BadRequestError(f"input {name!r}: {len(flat)} elements do not have the shape {shape}")
-    return _typed(name, datatype, flat).reshape(shape)
-
-
-def _flat(name: str, data: Any, depth: int) -> list[Any]:
-    level = data
-    if not isinstance(level, list):
+    depth = _depth(data)
+    if depth == 0:
         raise BadRequestError(f"input {name!r}: data is a list")
-    for _ in range(depth - 1):
-        if not level or not isinstance(level[0], list):
-            break
-        if not all(isinstance(one, list) for one in level):
-            raise BadRequestError(f"input {name!r}: data is nested unevenly")
-        level = [one for part in level for one in part]
-    return level
-
-
-def _typed(name: str, datatype: str, flat: list[Any]) -> Array:
-    kinds: tuple[type, ...]
-    if datatype == "BYTES":
-        kinds, values = (str,), ["" if one is None else one for one in flat]
-    elif datatype.startswith("FP"):
-        kinds, values = (int, float), [math.nan if one is None else one for one in flat]
-    else:
-        kinds, values = ((bool,) if datatype == "BOOL" else (int,)), flat
-    if not all(type(one) in kinds for one in values):
-        raise BadRequestError(f"input {name!r}: an element is not of datatype {datatype}")
+    if depth > max(len(shape), 1) or depth > _MAX_DIMENSIONS:
+        raise BadRequestError(f"input {name!r}: data is nested deeper than its shape")
     try:
+        values = _decoder(datatype, depth).decode(data)
         with np.errstate(over="ignore"):
-            return np.array(values, DTYPES[datatype])
-    except (OverflowError, ValueError):
-        raise BadRequestError(f"input {name!r}: an element is out of {datatype}'s range") from None
+            array = np.array(values, DTYPES[datatype])
+    except (OverflowError, msgspec.DecodeError, RecursionError, ValueError) as error:
+        raise BadRequestError(_why(name, datatype, depth, error)) from None
+    if array.size != check_shape(name, shape, array.size) or array.ndim != depth:
+        uneven = " nested evenly" if depth > 1 else ""
+        raise BadRequestError(f"input {name!r}: data is not elements of {shape[:8]}{uneven}")
+    if datatype == "BYTES":
+        array[array == None] = ""  # noqa: E711 - elementwise
+    return array.reshape(shape)
+
+
+def _depth(data: msgspec.Raw) -> int:
+    """Return how many lists the first element stands in."""
+    depth = 0
+    for one in memoryview(data)[:_LOOK]:
+        if one == _BRACKET:
+            depth += 1
+        elif one not in _SPACE:
+            break
+    return depth
+
+
+@functools.cache
+def _decoder(datatype: str, depth: int) -> msgspec.json.Decoder[Any]:
+    kind: Any = _ELEMENTS[datatype]
+    for _ in range(depth):
+        kind = list[kind]
+    return msgspec.json.Decoder(kind)
+
+
+def _why(name: str, datatype: str, depth: int, error: Exception) -> str:
+    if isinstance(error, OverflowError):
+        return f"input {name!r}: an element is out of {datatype}'s range"
+    nested = "" if depth == 1 else ", or data is nested unevenly"
+    return f"input {name!r}: an element is not of datatype {datatype}{nested}"
 
 
 def from_bytes(name: str, datatype: str, shape: list[int], raw: memoryview) -> Array:
@@ -163,15 +191,8 @@ def to_json(array: Array) -> list[Any]:
     """Return the elements of an output for JSON: flat, numbers that JSON lacks as null."""
     if datatype_of(array) == "BYTES":
         return [_text(one) for one in array.ravel().tolist()]
-    if array.dtype.kind == "f":
-        flat = array.ravel().astype(np.float64)
-        whole = np.isfinite(flat)
-        if not whole.all():
-            return [
-                one if good else None
-                for one, good in zip(flat.tolist(), whole.tolist(), strict=True)
-            ]
-        return flat.tolist()
+    if array.dtype.kind == "f":  # what is no number becomes null when it is written
+        return array.ravel().astype(np.float64).tolist()
     return array.ravel().tolist()
 
 

@@ -7,6 +7,7 @@ element, corrupts memory while the unpickler runs; no check after loading could 
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -53,6 +54,9 @@ _STRUCT_FLAG: Final = 16
 _ALIGNED_FLAG: Final = 128
 _PLAIN_STATE: Final = 8
 _METADATA_STATE: Final = 9
+# None three times, -1, -1, 0.
+_USUAL: Final = b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00"
+_KEPT: Final = 256
 _SIGNED_CHAR: Final = 256
 _PAIR, _DTYPE_ARGUMENTS, _UNIT_PARTS = 2, 3, 4
 
@@ -84,13 +88,36 @@ def build_dtype(dtype: DTypeValue, state: Value, constants: Constants) -> None:
     if dtype.code[0] == "V":
         _build_void(dtype, state, constants)
         return
-    if not all(constants.is_none(part) for part in state[2:5]):
-        raise RuleBroken("only a void dtype has fields")
-    size, unit = _scalar_size(dtype, state, constants)
+    unit = ""
+    if dtype.code in _PLAIN and _is_usual(state, constants):
+        size = _PLAIN[dtype.code]
+        dtype.align, dtype.flags = _alignment(dtype.code[0], size), 0
+    else:
+        if not all(constants.is_none(part) for part in state[2:5]):
+            raise RuleBroken("only a void dtype has fields")
+        size, unit = _scalar_size(dtype, state, constants)
     single = dtype.code[0] in "OS" or size == 1
     if single != (order == "|"):
         raise RuleBroken("the byte order does not fit the dtype")
-    dtype.known = DType(dtype.code, "<" if order == "=" else str(order), size, (), unit)
+    dtype.known = known_dtype(dtype.code, "<" if order == "=" else str(order), size, unit)
+
+
+@functools.lru_cache(_KEPT)
+def known_dtype(code: str, byteorder: str, size: int, unit: str = "") -> DType:
+    """Return a dtype without fields; equal ones are one object."""
+    return DType(code, byteorder, size, (), unit)
+
+
+def _is_usual(state: Tuple, constants: Constants) -> bool:
+    """Say whether behind version and order stand the constants that NumPy writes for a number."""
+    at = state[2]
+    if type(at) is not int or constants.data[at : at + len(_USUAL)] != _USUAL:
+        return False
+    return state[3:] == (at + 1, at + 2, at + 3, at + 8, at + 13)
+
+
+def _alignment(kind: str, size: int) -> int:
+    return min(size // 2 if kind == "c" else size, 16)
 
 
 def _scalar_size(dtype: DTypeValue, state: Tuple, constants: Constants) -> tuple[int, str]:
@@ -104,9 +131,7 @@ def _scalar_size(dtype: DTypeValue, state: Tuple, constants: Constants) -> tuple
         expected = (itemsize, dtype.align, dtype.flags)
     else:
         itemsize = 8 if kind in "OMm" else _PLAIN[code]
-        dtype.align = min(itemsize, 16)
-        if kind == "c":
-            dtype.align = min(itemsize // 2, 16)
+        dtype.align = _alignment(kind, itemsize)
         dtype.flags = _OBJECT_FLAGS if kind == "O" else 0
         expected = (-1, -1, dtype.flags)
     if (size, align, flags) != expected:

@@ -11,6 +11,7 @@ import _compat_pickle
 from typing import Final
 
 from safeserial.verifier import arrays, wrappers
+from safeserial.verifier.idioms import IDIOMS
 from safeserial.verifier.literals import plain
 from safeserial.verifier.machine import Machine, Step
 from safeserial.verifier.opcodes import CODES, GLOBAL_LINES, NAME
@@ -58,9 +59,11 @@ def _stack_global(machine: Machine, here: int) -> int:
 
 
 def _open(machine: Machine, here: int, module: str, name: str) -> None:
-    if not NAME.fullmatch(module) or not NAME.fullmatch(name):
-        raise RuleBroken("a name is ASCII letters, digits, underscores and dots")
     renamed = module, name
+    # What the policy has answered for is a name.
+    known_before = renamed in machine.context.allowlist.answers
+    if not known_before and not (NAME.fullmatch(module) and NAME.fullmatch(name)):
+        raise RuleBroken("a name is ASCII letters, digits, underscores and dots")
     if machine.protocol < _RENAMED_BELOW:
         if renamed in _compat_pickle.NAME_MAPPING:
             renamed = _compat_pickle.NAME_MAPPING[renamed]
@@ -74,7 +77,8 @@ def _open(machine: Machine, here: int, module: str, name: str) -> None:
     if opened.name in wrappers.NAMES:
         opened.rule = make_wrapper
     elif opened.grant is not None:
-        opened.rule = RULES.get(opened.grant.rule)
+        opened.rule = rule = RULES.get(opened.grant.rule)
+        opened.idiom = IDIOMS.get(rule) if rule is not None else None
         opened.simple = opened.rule is plain and "new" in opened.grant.roles
     machine.globals.append(opened)
     machine.stack.append(opened)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import struct
+from collections.abc import Iterator
 from typing import Any, Final
 
 from safeserial.verifier.opcodes import (
@@ -21,10 +22,14 @@ from safeserial.verifier.opcodes import (
 from safeserial.verifier.values import RawValue, RuleBroken, Value
 
 _SHORT, _KEPT, _WIDE = 64, 4096, 4
+PIECE: Final = 2**20
+# Bytes of a character after its first, at the most.
+_CONTINUED: Final = 3
 _LATIN1: Final = bytes(range(0xC4))
 _SHORT_BYTES: Final = CODES["SHORT_BINBYTES"]
 _NONE: Final = CODES["NONE"]
-_BYTE: Final = CODES["BININT1"]
+_BYTE, _PAIR, _FOUR = CODES["BININT1"], CODES["BININT2"], CODES["BININT"]
+_FLOAT: Final = CODES["BINFLOAT"]
 _U2: Final = struct.Struct("<H")
 _I4: Final = struct.Struct("<i")
 _U4: Final = struct.Struct("<I")
@@ -71,25 +76,26 @@ class Constants:
                 return value.content
             raise RuleBroken("a constant is needed here")
         data, code = self.data, self.data[value]
-        if code in COUNTED:
-            if value in self._texts:
-                return self._texts[value]
+        form = COUNTED.get(code)
+        if form is not None:
+            kept = self._texts.get(value)
+            if kept is not None:
+                return kept
             start, length = self.span(value)
-            found = _decode(COUNTED[code][1], bytes(data[start : start + length]))
+            found = _decode(form[1], bytes(data[start : start + length]))
             if length <= _SHORT and len(self._texts) < _KEPT and type(found) is str:
                 self._texts[value] = found
             return found
         if code in _LITERAL:
             return _LITERAL[code]
-        match chr(code):
-            case "K":
-                return data[value + 1]
-            case "M":
-                return _U2.unpack_from(data, value + 1)[0]
-            case "J":
-                return _I4.unpack_from(data, value + 1)[0]
-            case "G":
-                return _F8.unpack_from(data, value + 1)[0]
+        if code == _BYTE:
+            return data[value + 1]
+        if code == _FOUR:
+            return _I4.unpack_from(data, value + 1)[0]
+        if code == _PAIR:
+            return _U2.unpack_from(data, value + 1)[0]
+        if code == _FLOAT:
+            return _F8.unpack_from(data, value + 1)[0]
         return self._line(chr(code), value)
 
     def span(self, offset: int) -> tuple[int, int]:
@@ -130,6 +136,8 @@ class Constants:
 
     def text(self, value: Value) -> str:
         """Return the str of a constant."""
+        if type(value) is int and (kept := self._texts.get(value)) is not None:
+            return kept
         text = self.value(value)
         if type(text) is not str:
             raise RuleBroken("a string is needed here")
@@ -145,11 +153,14 @@ class Constants:
             raw = self.text(value).encode("latin1")
             return len(raw), raw
         start, size = self.span(value)  # type: ignore[arg-type]
-        text = bytes(self.data[start : start + size])
         # It is UTF-8, or it would not have come so far: only bytes above C3 begin what is not below
         # 256.
-        if text.translate(None, _LATIN1):
-            raise RuleBroken("a character is above 255")
+        for piece in pieces(self.data, start, start + size):
+            if piece.translate(None, _LATIN1):
+                raise RuleBroken("a character is above 255")
+        if size > PIECE:  # and it was counted, or is ASCII
+            return self.lengths.get(value, size), None  # type: ignore[call-overload]
+        text = bytes(self.data[start : start + size])
         length = self.lengths.get(value)  # type: ignore[call-overload]
         if length is None:
             length = len(text.decode())
@@ -177,12 +188,22 @@ class Constants:
         return None if buffer or mutable else self.raw_length(value)
 
 
+def pieces(data: bytes | memoryview, start: int, end: int) -> Iterator[bytes]:
+    """Yield UTF-8 a megabyte at a time, cut between characters: there may be gigabytes of it."""
+    while end - start > PIECE:
+        stop = start + PIECE
+        for _ in range(_CONTINUED):
+            stop -= data[stop] & 0xC0 == 0x80  # noqa: PLR2004 - within a character
+        yield bytes(data[start:stop])
+        start = stop
+    yield bytes(data[start:end])
+
+
 def _decode(form: str, raw: bytes) -> Any:
-    match form:
-        case "text":
-            return raw.decode("utf-8", "surrogatepass")
-        case "latin1":
-            return raw.decode("latin1")
-        case "int":
-            return int.from_bytes(raw, "little", signed=True)
+    if form == "text":
+        return raw.decode("utf-8", "surrogatepass")
+    if form == "latin1":
+        return raw.decode("latin1")
+    if form == "int":
+        return int.from_bytes(raw, "little", signed=True)
     return bytearray(raw) if form == "bytearray" else raw

@@ -143,7 +143,8 @@ class Nests:
         for item in value:
             if type(item) in _MEASURED:
                 below, expanded = self.measure(item)
-                depth = max(depth, below + 1)
+                if below >= depth:
+                    depth = below + 1
                 weight += expanded
             else:
                 weight += 1

@@ -22,6 +22,7 @@ from safeserial.verifier import batches
 from safeserial.verifier.constants import Constants
 from safeserial.verifier.context import Context
 from safeserial.verifier.hashing import Nests
+from safeserial.verifier.idioms import array_state
 from safeserial.verifier.memo import PLAIN, hold, learn, put, recall
 from safeserial.verifier.opcodes import (
     BINGET,
@@ -31,11 +32,11 @@ from safeserial.verifier.opcodes import (
     EMPTY,
     FIXED,
     KINDS,
-    LONG_BINPUT,
     MARK,
     MEMOIZE,
     NAMES,
     NUMBERED,
+    OTHER,
     REFUSED,
     SHARED,
     SHORT_RAW,
@@ -46,6 +47,7 @@ from safeserial.verifier.opcodes import (
 from safeserial.verifier.use import Use
 from safeserial.verifier.values import (
     Arguments,
+    ArrayValue,
     DictValue,
     FrozenSetValue,
     Global,
@@ -97,6 +99,8 @@ class Machine:
         Accounts, shared with nested streams.
     steps : mapping of int to Step
         What the opcodes do that the hot loop leaves alone.
+    memory : bytes or memoryview, optional
+        Where arrays are cut from, if `data` is a copy of it.
     buffers : tuple of memoryview
         Out-of-band buffers of protocol 5.
     objects : tuple of Value
@@ -111,11 +115,13 @@ class Machine:
         context: Context,
         steps: Mapping[int, Step],
         *,
+        memory: bytes | memoryview | None = None,
         buffers: tuple[memoryview, ...] = (),
         objects: tuple[Value, ...] = (),
         depth: int = 0,
     ) -> None:
         self.data = data
+        self.memory = data if memory is None else memory
         self.context = context
         self.steps = steps
         self.constants = Constants(data)
@@ -216,65 +222,79 @@ class Machine:
             for done in range(_TICK):
                 code = data[here]
                 kind = kinds[code]
-                if kind == BINGET:
-                    value = memo[data[here + 1]]
-                    if type(value) in PLAIN:
-                        push(value)
-                    elif type(value) is Global:
-                        begun = value.simple and data[here + 2 : here + 7] == _NEW
-                        if begun and (made_of := value.kind) is not None and kinds is KINDS:
-                            value.roles.add("new")
-                            if made_of.trace is not None:
-                                # Like objects before it were written in the same way.
-                                end = made_of.trace.replay(self, here + 4)
-                                if end:
-                                    here = end
-                                    extra += 2
-                                    made += 2
-                                    continue
-                            # How every ordinary object begins: an instance, and its empty state.
-                            begun_here = Instance(made_of, 1)
-                            made_of.begun = begun_here, here + 4, len(memo)
-                            push(begun_here)
-                            remember(stack[-1])
-                            push(DictValue(0, []))
-                            remember(stack[-1])
-                            made += 3
-                            extra += 5
-                            here += 5
-                        else:
-                            value.pushed += 1
+                # The commonest first; no comparison that could be saved.
+                if kind < OTHER:
+                    if kind == FIXED:
+                        push(here)
+                        here += sizes[code]
+                    elif kind == SHORT_TEXT:
+                        end = here + 2 + data[here + 1]
+                        text = bytes(data[here + 2 : end])
+                        if not text.isascii():
+                            text.decode("utf-8", "surrogatepass")
+                        push(here)
+                        if kinds[data[end]] == MEMOIZE:
+                            remember(here)
+                            extra += 1
+                            end += 1
+                        here = end
+                    elif kind == BINGET:
+                        value = memo[data[here + 1]]
+                        if type(value) in PLAIN:
                             push(value)
+                        elif type(value) is Global:
+                            begun = value.simple and data[here + 2 : here + 7] == _NEW
+                            if begun and (made_of := value.kind) is not None and kinds is KINDS:
+                                value.roles.add("new")
+                                if made_of.trace is not None:
+                                    # Like objects before it were written in the same way.
+                                    end = made_of.trace.replay(self, here + 4)
+                                    if end:
+                                        here = end
+                                        extra += 2
+                                        made += 2
+                                        continue
+                                # How ordinary objects begin: an instance, and its empty state.
+                                begun_here = Instance(made_of, 1)
+                                made_of.begun = begun_here, here + 4, len(memo)
+                                push(begun_here)
+                                remember(stack[-1])
+                                push(DictValue(0, []))
+                                remember(stack[-1])
+                                made += 3
+                                extra += 5
+                                here += 5
+                            else:
+                                idiom = value.idiom
+                                if idiom is not None and (end := idiom(self, here, value)):
+                                    here = end
+                                    continue
+                                value.pushed += 1
+                                push(value)
+                        else:
+                            self.position = here
+                            push(recall(self, data[here + 1]))
+                        here += 2
                     else:
-                        self.position = here
-                        push(recall(self, data[here + 1]))
-                    here += 2
-                elif kind == FIXED:
-                    push(here)
-                    here += sizes[code]
-                elif kind == MEMOIZE:
-                    remember(stack[-1])
-                    here += 1
-                elif kind == SHORT_TEXT:
-                    end = here + 2 + data[here + 1]
-                    text = bytes(data[here + 2 : end])
-                    if not text.isascii():
-                        text.decode("utf-8", "surrogatepass")
-                    push(here)
-                    if kinds[data[end]] == MEMOIZE:
-                        remember(here)
+                        remember(stack[-1])
+                        here += 1
+                elif kind == OTHER:
+                    self.position = here
+                    step = steps.get(code)
+                    if step is None:
+                        raise self._refuse(code)
+                    try:
+                        here = step(self, here)
+                    except Stop:
+                        self._tick(done + 1 + extra, tuples + made)
+                        return here + 1, self.stack[0]
+                    stack = self.stack
+                    push = stack.append
+                    kinds = self.kinds
+                    if kinds[data[here]] == MEMOIZE:
+                        remember(stack[-1])
                         extra += 1
-                        end += 1
-                    here = end
-                elif kind == BINPUT:
-                    index = data[here + 1]
-                    if index == len(memo):
-                        memo.append(stack[-1])
-                    else:
-                        self.position = here
-                        put(self, index)
-                        kinds = self.kinds
-                    here += 2
+                        here += 1
                 elif kind == TUPLE:
                     size = sizes[code]
                     items = tuple(stack[-size:])
@@ -292,62 +312,14 @@ class Machine:
                         remember(items)
                         extra += 1
                         here += 1
-                elif kind == BININT:
-                    push(here)
-                    here += 5
-                    # A seed is what the states of like objects differ in: what follows may not.
-                    if (match := SHARED(data, here)) is not None:
-                        if (values := shared.get(match[0]) or learn(self, here, match[0])) is None:
-                            continue
-                        stack += values
-                        extra += len(values)
-                        here = match.end()
-                elif kind == NUMBERED:
-                    # The number of an array beside the stream, by far the most of such ids.
-                    at, number = stack[-1], -1
-                    if type(at) is int:
-                        if data[at] == _BININT2_CODE:
-                            number = data[at + 1] | data[at + 2] << 8
-                        elif data[at] == _BININT1_CODE:
-                            number = data[at + 1]
-                    if 0 <= number < len(objects):
-                        stack[-1] = objects[number]
-                        here += 1
-                    else:
-                        self.position = here
-                        here = steps[code](self, here)
-                elif kind == EMPTY:
-                    made += 1
-                    if code == _EMPTY_DICT_CODE:
-                        push(DictValue(0, []))
-                    elif code == _EMPTY_TUPLE_CODE:
-                        push(())
-                    elif code == _EMPTY_LIST_CODE:
-                        push(ListValue(0, []))
-                    else:
-                        made += _SET_SHARE
-                        push(_SET)
-                    here += 1
-                    if kinds[data[here]] == MEMOIZE:
-                        remember(stack[-1])
-                        extra += 1
-                        here += 1
-                elif kind == LONG_BINPUT:
-                    if int.from_bytes(data[here + 1 : here + 5], "little") == len(memo):
-                        remember(stack[-1])
-                        here += 5
-                    else:
-                        self.position = here
-                        here = steps[code](self, here)
-                        kinds = self.kinds
-                elif kind == SHORT_RAW:
-                    push(here)
-                    here += 2 + data[here + 1]
-                    if kinds[data[here]] == MEMOIZE:
-                        remember(stack[-1])
-                        extra += 1
-                        here += 1
                 elif kind == MARK:
+                    if (
+                        stack
+                        and type(stack[-1]) is ArrayValue
+                        and (end := array_state(self, here, stack[-1]))
+                    ):
+                        here = end
+                        continue
                     here += 1
                     if data[here] == _SHORT_TEXT_CODE and stack:
                         self.position = here
@@ -366,18 +338,68 @@ class Machine:
                         stack += values
                         extra += len(values)
                         here = match.end()
+                elif kind == SHORT_RAW:
+                    push(here)
+                    here += 2 + data[here + 1]
+                    if kinds[data[here]] == MEMOIZE:
+                        remember(stack[-1])
+                        extra += 1
+                        here += 1
+                elif kind == EMPTY:
+                    made += 1
+                    if code == _EMPTY_DICT_CODE:
+                        push(DictValue(0, []))
+                    elif code == _EMPTY_TUPLE_CODE:
+                        push(())
+                    elif code == _EMPTY_LIST_CODE:
+                        push(ListValue(0, []))
+                    else:
+                        made += _SET_SHARE
+                        push(_SET)
+                    here += 1
+                    if kinds[data[here]] == MEMOIZE:
+                        remember(stack[-1])
+                        extra += 1
+                        here += 1
+                elif kind == NUMBERED:
+                    # The number of an array beside the stream, by far the most of such ids.
+                    at, number = stack[-1], -1
+                    if type(at) is int:
+                        if data[at] == _BININT2_CODE:
+                            number = data[at + 1] | data[at + 2] << 8
+                        elif data[at] == _BININT1_CODE:
+                            number = data[at + 1]
+                    if 0 <= number < len(objects):
+                        stack[-1] = objects[number]
+                        here += 1
+                    else:
+                        self.position = here
+                        here = steps[code](self, here)
+                elif kind == BINPUT:
+                    index = data[here + 1]
+                    if index == len(memo):
+                        memo.append(stack[-1])
+                    else:
+                        self.position = here
+                        put(self, index)
+                        kinds = self.kinds
+                    here += 2
+                elif kind == BININT:
+                    push(here)
+                    here += 5
+                    # A seed is what the states of like objects differ in: what follows may not.
+                    if (match := SHARED(data, here)) is not None:
+                        if (values := shared.get(match[0]) or learn(self, here, match[0])) is None:
+                            continue
+                        stack += values
+                        extra += len(values)
+                        here = match.end()
+                elif int.from_bytes(data[here + 1 : here + 5], "little") == len(memo):
+                    remember(stack[-1])  # LONG_BINPUT
+                    here += 5
                 else:
                     self.position = here
-                    step = steps.get(code)
-                    if step is None:
-                        raise self._refuse(code)
-                    try:
-                        here = step(self, here)
-                    except Stop:
-                        self._tick(done + 1 + extra, tuples + made)
-                        return here + 1, self.stack[0]
-                    stack = self.stack
-                    push = stack.append
+                    here = steps[code](self, here)
                     kinds = self.kinds
             self.position = here
             if here not in self.edges:

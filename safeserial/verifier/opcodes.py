@@ -8,6 +8,7 @@ another to most tools.
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Final
 
@@ -93,9 +94,10 @@ REFUSED: Final = {
     "EXT4": "extension codes name globals behind every allowlist's back",
 }
 
-# What the hot loop of the machine distinguishes; everything else has a handler.
-OTHER, FIXED, SHORT_TEXT, SHORT_RAW, MEMOIZE, BINGET, BINPUT, MARK, TUPLE = range(9)
-BININT, NUMBERED, EMPTY, LONG_BINPUT = range(9, 13)
+# What the hot loop of the machine distinguishes; everything else has a handler.  Those before that
+# are what most streams mostly are.
+FIXED, SHORT_TEXT, BINGET, MEMOIZE, OTHER, TUPLE, MARK, SHORT_RAW = range(8)
+EMPTY, NUMBERED, BINPUT, BININT, LONG_BINPUT = range(8, 13)
 _FIXED_SIZES: Final = {
     "BININT1": 2,
     "BININT2": 3,
@@ -109,7 +111,7 @@ _TUPLES: Final = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
 def _kinds(memoize: int) -> bytes:
-    kinds = bytearray(256)
+    kinds = bytearray([OTHER]) * 256
     single = {"SHORT_BINUNICODE": SHORT_TEXT, "MEMOIZE": memoize, "BINGET": BINGET}
     single |= {"SHORT_BINBYTES": SHORT_RAW, "LONG1": SHORT_RAW}
     single |= {"BINPUT": BINPUT, "MARK": MARK}
@@ -177,19 +179,51 @@ GLOBAL_LINES: Final = re.compile(rb"c([^\n]{1,1000})\n([^\n]{1,1000})\n")
 NAME: Final = re.compile(r"[A-Za-z_0-9.<>]{1,1000}")
 
 # Batches of "short string, MEMOIZE" and of "short string, MEMOIZE, small constant": most of a
-# vocabulary.  The regex engine checks a thousand items in one step.
-_TEXT = (
-    rb"\x8c((?:"
-    + b"|".join(re.escape(bytes([n])) + (b".{%d}" % n if n else b"") for n in range(256))
-    + rb"))"
-)
-_PLAIN_TEXT = _TEXT.replace(b"((?:", b"(?:(?:")
-_SMALL = rb"(?:K.|M..|J.{4}|G.{8})"
-PAIR: Final = re.compile(_TEXT + rb"\x94" + _SMALL, re.DOTALL)
-PAIRS: Final = re.compile(rb"(?:" + _PLAIN_TEXT + rb"\x94" + _SMALL + rb")++", re.DOTALL)
-ITEM: Final = re.compile(_TEXT + rb"\x94", re.DOTALL)
-PARTED_PAIR: Final = re.compile(rb"(" + _PLAIN_TEXT + rb"\x94)\x95.{8}" + _SMALL, re.DOTALL)
-ITEMS: Final = re.compile(rb"(?:" + _PLAIN_TEXT + rb"\x94)++", re.DOTALL)
+# vocabulary.  The regex engine checks a thousand items in one step.  It tries the lengths one after
+# the other, so those of words come first; what is possessive it does not have to remember.
+_WORD: Final = 8
+_LENGTHS: Final = sorted(range(256), key=lambda length: abs(length - _WORD))
+
+
+def _text(character: bytes) -> bytes:
+    forms = [re.escape(bytes([n])) + character + b"{%d}+" % n for n in _LENGTHS if n]
+    return rb"\x8c(?:" + b"|".join([*forms, rb"\x00"]) + rb")"
+
+
+_ANY: Final = b"."
+_ASCII: Final = rb"[\x00-\x7f]"
+_SMALL: Final = rb"(?:K.|J.{4}+|M..|G.{8}+)"
+# What is in ASCII need be neither counted nor decoded, where it is just so many.
+ROUND: Final = 100
+
+
+# Each takes a tenth of a second to compile, and few files have batches.
+@functools.cache
+def item(*, pairs: bool) -> re.Pattern[bytes]:
+    """Return the form of one member of a batch; its group is the text with its length."""
+    kept = _text(_ANY).replace(b"(?:", b"((?:", 1) + b")"
+    return re.compile(kept + rb"\x94" + (_SMALL if pairs else b""), re.DOTALL)
+
+
+@functools.cache
+def items(*, pairs: bool) -> re.Pattern[bytes]:
+    """Return the form of as many members as there are."""
+    one = _text(_ANY) + rb"\x94" + (_SMALL if pairs else b"")
+    return re.compile(rb"(?:" + one + rb")++", re.DOTALL)
+
+
+@functools.cache
+def one_round(*, pairs: bool) -> re.Pattern[bytes]:
+    """Return the form of `ROUND` members in ASCII."""
+    one = _text(_ASCII) + rb"\x94" + (_SMALL if pairs else b"")
+    return re.compile(rb"(?:%b){%d}+" % (one, ROUND), re.DOTALL)
+
+
+@functools.cache
+def parted_pair() -> re.Pattern[bytes]:
+    """Return the form of a pair with a frame that begins before its number."""
+    return re.compile(rb"(" + _text(_ANY) + rb"\x94)\x95.{8}" + _SMALL, re.DOTALL)
+
 
 # A run of opcodes that push what an equal run pushed before; the states of like objects share them.
 SHARED: Final = re.compile(rb"(?:h.|[N\x88\x89]|K.|G.{8}){6,64}+", re.DOTALL).match

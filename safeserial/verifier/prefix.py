@@ -8,6 +8,7 @@ it: the bytes that it cuts off are verified as a stream that has to end with the
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 from typing import Final
@@ -42,7 +43,9 @@ def _any(codes: set[int]) -> bytes:
     return b"[" + b"".join(re.escape(bytes([code])) for code in sorted(codes)) + b"]"
 
 
+@functools.cache
 def _run() -> re.Pattern[bytes]:
+    """Return the form of all opcodes but STOP, FRAME and those with long arguments."""
     forms = [_any(_BARE)]
     for size in (1, 2, 4, 8):
         codes = {code for code, length in _ARGUMENTS.items() if length == size}
@@ -56,10 +59,6 @@ def _run() -> re.Pattern[bytes]:
         codes = {code for code, lines in _LINE_COUNTS.items() if lines == count}
         forms.append(_any(codes) + rb"(?:[^\n]*+\n){%d}" % count)
     return re.compile(b"(?:" + b"|".join(forms) + b")++", re.DOTALL)
-
-
-# All opcodes but STOP, FRAME and those with long arguments, thousands in one step.
-_RUN: Final = _run()
 
 
 def end_of_pickle(data: bytearray, more: Callable[[int], None]) -> int:
@@ -83,9 +82,9 @@ def end_of_pickle(data: bytearray, more: Callable[[int], None]) -> int:
     CorruptArtifactError
         If there is a byte that is no opcode where one should be.
     """
-    here = 0
+    here, opcodes = 0, _run().match
     while True:
-        if (run := _RUN.match(data, here)) is not None:
+        if (run := opcodes(data, here)) is not None:
             here = run.end()
         _reach(data, here + 1, more)
         code = data[here]

@@ -111,7 +111,9 @@ def _check_attributes(machine: Machine, kind: Kind, state: DictValue, values: li
         return
     keys = (state.flat or [])[::2]
     _check_keys(machine, keys)
-    quiet = [position for position, key in enumerate(keys) if key in machine.quiet]
+    quiet: list[int] = []
+    if machine.quiet:
+        quiet = [position for position, key in enumerate(keys) if key in machine.quiet]
     if not all(type(values[position]) is int for position in quiet):
         raise RuleBroken("what is printed and compared while it loads is a constant")
     if kind.guarded:

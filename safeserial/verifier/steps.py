@@ -12,7 +12,7 @@ from typing import Final
 
 from safeserial.errors import CorruptArtifactError
 from safeserial.verifier.arrays import nested_arrays
-from safeserial.verifier.constants import COUNTED
+from safeserial.verifier.constants import COUNTED, pieces
 from safeserial.verifier.machine import NESTED, Machine, Step, Stop
 from safeserial.verifier.memo import hold, put, recall, settle
 from safeserial.verifier.opcodes import (
@@ -117,12 +117,12 @@ def text_end(machine: Machine, here: int) -> int:
     start, length = machine.constants.span(here)
     if length > len(machine.data) - start:
         raise ValueError("length")
-    text = bytes(machine.data[start : start + length])
-    if not text.isascii():
-        characters = len(text.decode("utf-8", "surrogatepass"))
-        if length > _LONG_TEXT:
-            machine.constants.lengths[here] = characters
-    return start + length
+    end, characters = start + length, 0
+    for piece in pieces(machine.data, start, end):
+        characters += len(piece if piece.isascii() else piece.decode("utf-8", "surrogatepass"))
+    if length > _LONG_TEXT and characters != length:
+        machine.constants.lengths[here] = characters
+    return end
 
 
 def _line(form: re.Pattern[bytes]) -> Step:
@@ -286,12 +286,15 @@ def _setitems(machine: Machine, here: int) -> int:
 
 def _are_easy(machine: Machine, keys: Tuple) -> bool:
     data, span = machine.data, machine.constants.span
-    # Protocol 2 writes every text with a long length; a short one costs as little as any.
-    return all(
-        type(key) is int
-        and (data[key] in EASY_KEYS or (data[key] == _BINUNICODE and span(key)[1] <= _SHORT_TEXT))
-        for key in keys
-    )
+    for key in keys:
+        if type(key) is not int:
+            return False
+        code = data[key]
+        # Protocol 2 writes every text with a long length; a short one costs as little as any.
+        short = code in EASY_KEYS or (code == _BINUNICODE and span(key)[1] <= _SHORT_TEXT)
+        if not short:
+            return False
+    return True
 
 
 def update(machine: Machine, target: Value, items: list[Value]) -> None:

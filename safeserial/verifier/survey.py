@@ -33,8 +33,9 @@ from safeserial.verifier.wrappers import transcode
 # Whether like objects are verified by traces (docs/adr/0008-traces.md).
 TRACED: Final = True
 _STEPS: Final = {**DATA_STEPS, **CALL_STEPS}
-# Below this a copy costs less than slower indexing does.
-_COPIED_BELOW: Final = 2**24
+# Below this a copy costs less than slower indexing does; in a joblib stream arrays are copied, too,
+# for nothing: they are cut from the payload's own memory all the same.
+_COPIED_BELOW, _FEW_BYTES = 2**24, 2**20
 _NAMED: Final = 12
 
 
@@ -232,16 +233,22 @@ def _context(payload: Payload, policy: Policy, source: _Source, *, traced: bool)
 
 
 def _machine(source: _Source, context: Context) -> Machine:
-    stream = source.stream
-    # Arrays are cut from the payload's own memory: a joblib stream is never copied.
-    copied = len(stream) < _COPIED_BELOW and not context.joblib
     return Machine(
-        bytes(stream) if copied else stream,
+        _indexed(source.stream, _FEW_BYTES if context.joblib else _COPIED_BELOW),
         context,
         _STEPS,
+        memory=source.stream,
         buffers=source.parts.buffers,
         objects=part_values(source.parts, context, _STEPS),
     )
+
+
+def _indexed(stream: memoryview, below: int) -> bytes | memoryview:
+    """Return a stream in the form that is quickest to look into."""
+    whole = stream.obj
+    if type(whole) is bytes and len(whole) == len(stream):
+        return whole
+    return bytes(stream) if len(stream) < below else stream
 
 
 def _finish(machine: Machine) -> None:

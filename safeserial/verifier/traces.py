@@ -171,7 +171,7 @@ class Trace:
             self._missed()
             return 0
         for one, first, start, last, shape in inline:
-            view = memoryview(machine.data)[start:last]
+            view = memoryview(machine.memory)[start:last]
             machine.context.arrays.append(InlineArray(view, one.dtype, shape, one.order))
             machine.cuts.append((first, last))
         machine.edges.update(edges)

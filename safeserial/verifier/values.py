@@ -63,7 +63,7 @@ class Global:
     """A name of the stream; `grant` is None where the policy does not list it."""
 
     __slots__ = (
-        *("call_only", "grant", "kind", "name", "pushed", "roles", "rule", "simple"),
+        *("call_only", "grant", "idiom", "kind", "name", "pushed", "roles", "rule", "simple"),
         *("spent", "written"),
     )
 
@@ -75,6 +75,8 @@ class Global:
         self.call_only = grant is not None and not grant.roles & STORABLE
         # What judges its arguments; the machine fills it in.
         self.rule: Callable[..., Value] | None = None
+        # What takes several opcodes at once that begin with it (`idioms`).
+        self.idiom: Callable[..., int] | None = None
         # Whether instances may be made of it, of no arguments, and there is nothing to judge.
         self.simple = False
         # The roles it was used in so far, shared by all occurrences of the name.
@@ -265,12 +267,17 @@ class WrapperValue:
 
 
 class Run:
-    """Memo entries of a batch of strings, found again only when one is asked for."""
+    """Memo entries of a batch of strings, found again only when one is asked for.
 
-    __slots__ = ("base", "end", "pairs", "start")
+    The first `count` of them, up to `checked`, are known to be ASCII.
+    """
 
-    def __init__(self, start: int, end: int, *, pairs: bool) -> None:
+    __slots__ = ("base", "checked", "count", "end", "pairs", "start")
+
+    def __init__(self, start: int, end: int, *, pairs: bool, checked: int, count: int = 0) -> None:
         self.base = 0
+        self.checked = checked
+        self.count = count
         self.start = start
         self.end = end
         self.pairs = pairs

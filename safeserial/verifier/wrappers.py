@@ -104,7 +104,7 @@ def read(machine: Machine, state: Value, here: int) -> int:
     if known is None:
         raise RuleBroken("a complete numpy.dtype is needed here")
     if view is None:
-        view = memoryview(machine.data)[start:end]
+        view = memoryview(machine.memory)[start:end]
     machine.context.arrays.append(InlineArray(memoryview(view), known, shape, order))
     machine.cuts.append((here, end))
     machine.stack[-1] = array

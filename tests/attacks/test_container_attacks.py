@@ -475,11 +475,18 @@ class Changing(FileSource):
     at = 20_000
     change: Any = staticmethod(lambda: None)
 
-    def read_into(self, view: memoryview) -> None:
-        if type(self).done <= self.at < type(self).done + len(view):
+    def _before(self, size: int) -> None:
+        if type(self).done <= self.at < type(self).done + size:
             self.change()
-        type(self).done += len(view)
+        type(self).done += size
+
+    def read_into(self, view: memoryview) -> None:
+        self._before(len(view))
         super().read_into(view)
+
+    def read(self, size: int) -> memoryview:
+        self._before(size)
+        return super().read(size)
 
 
 @pytest.mark.parametrize("at", [0, 64, 16_384, 16_500, 20_000, 5_000_000])

@@ -25,6 +25,9 @@ from safeserial.errors import UnsupportedModelError
 from safeserial_converters.codegen import generate
 from tests.clients.conftest import CLIENTS, VECTORS
 
+# For `make test-clients`: compilers take their time; the clients themselves are in `make test`.
+pytestmark = pytest.mark.slow
+
 NUMBERS = (
     "prix (€)", "1st", '"}; abort(); //', "line\nbreak \r*/ \u2028 #if 0", "a b", "a-b", "??/",
     "%s %n", "\\", "東京 \U0001f600", "\t", "NAN", "model_row", "location", "/* comment",

@@ -25,6 +25,9 @@ from safeserial.errors import UnsupportedModelError
 from safeserial_converters.codegen import generate
 from tests.clients.conftest import VECTORS
 
+# For `make test-clients`: compilers take their time; the clients themselves are in `make test`.
+pytestmark = pytest.mark.slow
+
 NUMBERS = (
     "prix (€)", "1st", 'x"; System.Environment.Exit(3); //', "line\nbreak \r*/ \u2028 </summary>",
     "a b", "a-b", "Row", "{0}", "'`\\", "東京 \U0001f600", "Cells", "\t",

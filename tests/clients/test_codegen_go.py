@@ -23,6 +23,9 @@ from safeserial_converters.codegen.go import files as go_files
 from tests.clients.conftest import VECTORS
 from tests.clients.golang import toolchain
 
+# For `make test-clients`: compilers take their time; the clients themselves are in `make test`.
+pytestmark = pytest.mark.slow
+
 HOSTILE = (
     "prix (€)", "1st", 'x"; os.Exit(0)//', "line\nbreak \r*/ \u2028", "a b", "a-b", "func",
     "Record",

@@ -34,6 +34,9 @@ from tests.clients.test_codegen_javascript import (
     wanted,
 )
 
+# For `make test-clients`: compilers take their time; the clients themselves are in `make test`.
+pytestmark = pytest.mark.slow
+
 SHADOWS = ("to", "from", "row", "cells", "found", "this", "String", "Map", "List", "Cells")
 
 

@@ -23,6 +23,9 @@ from safeserial_converters.codegen import generate
 from tests.clients import rust
 from tests.clients.conftest import VECTORS
 
+# For `make test-clients`: compilers take their time; the clients themselves are in `make test`.
+pytestmark = pytest.mark.slow
+
 NUMBERS = (
     "prix (€)", "1st", '"; std::process::exit(0); //', "line\nbreak \r*/ \u2028 {x}", "a b", "a-b",
     "fn", "self", "Self", "\\", "東京 \U0001f600", "\t", "r#type", "location", "/* comment", "_",

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
@@ -70,11 +71,11 @@ class Server:
         return [json.loads(one) for one in self.log.read_text("utf-8").splitlines()]
 
 
-def start(folder: Path, *arguments: str) -> Server:
+def start(folder: Path, *arguments: str, log: Path | None = None) -> Server:
     ring = folder / "team.keys"
     if not ring.exists():
         RING.save(ring)
-    log = folder / "log.jsonl"
+    log = log or folder / f"log-{time.monotonic_ns()}.jsonl"
     environment = {**os.environ, "SAFESERIAL_KEYRING": str(ring), "OMP_NUM_THREADS": "1"}
     environment["XDG_STATE_HOME"] = str(folder / "xdg")  # what this client saw of stores
     with log.open("wb") as stderr:

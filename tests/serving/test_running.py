@@ -1,28 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A server over time: who may ask, what is refused at the start, new versions, a tidy end."""
+"""A server as it starts: who may ask, what is refused, the page for browsers."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
-import threading
-import time
-
-import pytest
-from sklearn.ensemble import RandomForestClassifier
 
 import safeserial as ss
 from tests.serving.conftest import FOREST, KEY, RING, TOKEN, X, start, stop
 
 ROW = {"name": "X", "shape": [1, 6], "datatype": "FP64", "data": X[0].tolist()}
-
-
-def until(condition, seconds=60):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.1)
 
 
 def test_tokens(folder, tmp_path):
@@ -82,82 +70,73 @@ def test_an_onnx_file_with_its_signature_beside_it(folder, tmp_path):
         stop(server)
 
 
-def test_a_new_file_takes_over_and_a_bad_one_does_not(tmp_path):
-    path = tmp_path / "model.safeserial"
-    ss.to_onnx(FOREST, X, path, keyring=RING, name="m", version="1")
-    server = start(tmp_path, "model.safeserial", "--follow", "0.2")
-    answers, done = [], threading.Event()
-
-    def keep_asking():
-        while not done.is_set():
-            answers.append(server.infer("model", {"inputs": [ROW]})[0])
-
-    def version():
-        return json.loads(server.ask("/v2/models/model")[2])["versions"]
-
-    asking = threading.Thread(target=keep_asking)
-    asking.start()
-    try:
-        other = RandomForestClassifier(5, random_state=1).fit(X, FOREST.predict(X))
-        ss.to_onnx(other, X, path, keyring=RING, name="m", version="2")
-        until(lambda: version() == ["2"])
-        stranger = ss.Keyring([ss.HmacKey.generate()])
-        ss.to_onnx(FOREST, X, path, keyring=stranger, name="m", version="3")
-        until(lambda: "model refused" in server.log.read_text())
-        assert version() == ["2"]
-    finally:
-        done.set()
-        asking.join()
-        stop(server)
-    assert set(answers) == {200}, "a request was dropped"
-
-
-def test_an_alias_of_a_store_is_followed(tmp_path):
-    pytest.importorskip("sqlalchemy")
-    state = tmp_path / "state"
-    with ss.Store(f"sqlite:///{tmp_path}/models.db", keyring=RING, state=state) as store:
-        first = store.publish("churn", FOREST)
-        store.alias("churn", "production", first.version)
-    server = start(
-        tmp_path,
-        "churn@production",
-        "--store",
-        f"sqlite:///{tmp_path}/models.db",
-        "--follow",
-        "0.2",
-    )
-    try:
-        assert server.infer("churn", {"inputs": [ROW]})[0] == 200
-        with ss.Store(f"sqlite:///{tmp_path}/models.db", keyring=RING, state=state) as store:
-            second = store.publish("churn", FOREST)
-            store.alias("churn", "production", second.version)
-        until(lambda: json.loads(server.ask("/v2/models/churn")[2])["versions"] == ["2"])
-    finally:
-        stop(server)
-
-
-def test_requests_under_way_are_answered_before_the_end(folder):
-    server = start(folder, "python.safeserial")
-    found = []
-    tensor = {"name": "X", "shape": [300, 6], "datatype": "FP64", "data": X.tolist()}
-    asking = [
-        threading.Thread(
-            target=lambda: found.append(server.infer("python", {"inputs": [tensor]})[0])
-        )
-        for _ in range(4)
-    ]
-    for one in asking:
-        one.start()
-    until(lambda: len(found) >= 1)
-    stop(server)
-    for one in asking:
-        one.join()
-    assert found == [200] * 4
-
-
 def test_a_key_that_is_no_longer_accepted(tmp_path):
     path = tmp_path / "model.safeserial"
     ss.to_onnx(FOREST, X, path, keyring=RING)
     (tmp_path / "none").mkdir()
     ss.Keyring([ss.KeyEntry(key=KEY, state="revoked", reason="lost")]).save(tmp_path / "team.keys")
     assert refused("model.safeserial", "--keyring", "team.keys", cwd=tmp_path) == 1
+
+
+def test_a_path_that_is_none_is_counted_and_logged(folder, tmp_path):
+    server = start(folder, "forest.safeserial", "--follow", "0", log=tmp_path / "log")
+    try:
+        for path in ("/nothing/Timbuktu", "/v2/", "/page/forest/"):
+            status, _, raw = server.ask(path)
+            assert (status, json.loads(raw)) == (404, {"error": "Not Found"})
+        assert server.ask("/v2", b"{}")[0] == 405
+        lines = [one for one in server.lines() if one["event"] == "request"]
+        assert [one["status"] for one in lines] == [404, 404, 404, 405]
+        assert "Timbuktu" not in server.log.read_text("utf-8")
+        text = server.ask("/metrics")[2].decode()
+        assert 'safeserial_requests_total{model="-",status="404"} 3.0' in text
+    finally:
+        stop(server)
+
+
+def a_page(folder):
+    """Make a folder like the page for browsers: what `serve` hands out does not depend on it."""
+    (folder / "ort").mkdir(parents=True)
+    (folder / "index.html").write_text("<!doctype html><title>page</title>")
+    (folder / "page.js").write_text("export const a = 1")
+    (folder / "ort" / "ort.wasm").write_bytes(b"\0asm")
+    (folder / "secret.txt").write_text("not a kind that a page has")
+    (folder / "link.js").symlink_to(folder.parent / "outside.js")
+    (folder.parent / "outside.js").write_text("outside")
+    return folder
+
+
+def test_the_page_for_browsers(tmp_path):
+    pair = ss.Ed25519Key.generate()
+    ring = ss.Keyring([pair])
+    ring.save(tmp_path / "pair.keys")
+    (tmp_path / "sender.pem").write_bytes(pair.public.to_pem())
+    (tmp_path / "forest.onnx").write_bytes(ss.to_onnx(FOREST, X).data)
+    ss.sign(tmp_path / "forest.onnx", keyring=ring)
+    page = a_page(tmp_path / "page")
+    server = start(
+        tmp_path, "forest.onnx", "--keyring", "pair.keys", "--page", str(page),
+        "--page-key", "sender.pem", "--follow", "0",
+    )  # fmt: skip
+    try:
+        assert b'href="/page/forest/?given"' in server.ask("/")[2]
+        status, headers, raw = server.ask("/page/forest/?given")
+        assert (status, raw) == (200, (page / "index.html").read_bytes())
+        assert headers["X-Frame-Options"] == "DENY"
+        assert server.ask("/page/forest/ort/ort.wasm")[1]["Content-Type"] == "application/wasm"
+        given = {kind: server.ask(f"/page/forest/given/{kind}") for kind in ("model", "signature")}
+        assert given["model"][2] == (tmp_path / "forest.onnx").read_bytes()
+        assert given["signature"][2] == (tmp_path / "forest.onnx.sig").read_bytes()
+        assert server.ask("/page/forest/given/key")[2] == pair.public.to_pem()
+        assert server.ask("/page/forest/given/pair.keys")[0] == 204
+        for path in ("secret.txt", "link.js", "../../etc/passwd", "..%2f..%2fpair.keys", "ort"):
+            assert server.ask(f"/page/forest/{path}")[0] == 404, path
+        assert server.ask("/page/none/")[0] == 404
+        assert server.ask("/page/forest/", Host="elsewhere.example")[0] == 421
+        assert server.infer("forest", {"inputs": [ROW]})[0] == 200
+    finally:
+        stop(server)
+    (tmp_path / "empty").mkdir()
+    arguments = ["forest.onnx", "--keyring", "pair.keys"]
+    assert refused(*arguments, "--page", "empty", cwd=tmp_path) == 2
+    assert refused(*arguments, "--page-key", "sender.pem", cwd=tmp_path) == 2
