@@ -46,8 +46,9 @@ floors: $(DEV)
 pytest: $(DEV)
 	$(PYTEST) -m "not slow"
 
-# The readers in other languages; npm's packages are kept in the user's cache.
+# The readers in other languages, with their compilers; npm's packages are kept in the user's cache.
 test-clients: $(DEV)
+	@tools/system_packages.sh clients
 	$(PYTEST) tests/clients
 
 slow: $(DEV)

@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Install what tests need of the operating system:
 #   Chromium, which shows the pages of `inspect --html`; SoftHSM, a token behind PKCS#11 to sign with;
-#   minisign, which detached signatures are measured beside; wrk, which `serve` is put under load with; Go, for the client in that language;
-#   a compiler of C with OpenSSL and Jansson, for the client in C;
-#   mono with NUnit, for the client in C#; a JDK with JUnit, for the one in Java.
+#   minisign, which detached signatures are measured beside; wrk, which `serve` is put under load with;
+#   a compiler of C with OpenSSL and Jansson, for the client in C.
+# With the word `clients` also, some 1.4 GB installed: Go, mono with NUnit, a JDK with JUnit, and crates
+# of Rust, for the clients in these languages.  Their tests are skipped where there is none.
 # Only where one is missing and where it can be done without asking; elsewhere it says what to do.
-# Usage: tools/system_packages.sh   (CHROMIUM=... names a browser that is there already)
+# Usage: tools/system_packages.sh [clients]   (CHROMIUM=... names a browser that is there already)
 set -eu
 
 say() {
@@ -25,6 +26,7 @@ chromium_is_there() {
 # need PACKAGES WHAT: note what is missing, for one call of apt-get.
 missing=""
 names=""
+wanted="${1:-}"
 need() {
     missing="$missing $1"
     names="${names:+$names, }$2"
@@ -38,6 +40,7 @@ look() {
     command -v wrk >/dev/null || need wrk wrk
     { command -v gcc && command -v make && pkg-config --exists jansson libcrypto; } >/dev/null 2>&1 ||
         need "gcc make pkg-config libc6-dev libssl-dev libjansson-dev" "a compiler of C, OpenSSL and Jansson"
+    [ "$wanted" = clients ] || return 0
     { command -v go && command -v gcc; } >/dev/null || need "golang-go gcc libc6-dev" Go
     { command -v mcs && ls /usr/lib/cli/nunit.framework-2.6.3; } >/dev/null 2>&1 ||
         need "mono-mcs mono-runtime libnunit-framework2.6.3-cil" "mono and NUnit"
