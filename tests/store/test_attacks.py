@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import shutil
+import sqlite3
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -61,45 +62,63 @@ def connect(folder):
 
 def dump(folder) -> dict:
     database = connect(folder)
+    try:
+        return tables_of(database)
+    finally:
+        database.dispose()
+
+
+def tables_of(database) -> dict:
     with database.begin() as connection:
         tables = ("ss_channels", "ss_checkpoints", "ss_audit", "ss_files", "ss_models")
-        found = {
+        return {
             name: [
                 dict(row._mapping) for row in connection.execute(sa.text(f"SELECT * FROM {name}"))
             ]
             for name in tables
         }
-    database.dispose()
-    return found
 
 
 def flatten(folder) -> None:
     """Bring everything into the one file, so that it can be copied."""
     for name in ("models.db", "seen.db"):
-        import sqlite3
+        sealed(folder / name)
 
-        with sqlite3.connect(folder / name) as connection:
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        connection.close()
+
+def sealed(path) -> None:
+    """Bring everything of one database into its one file."""
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+
+
+def begin(store: ss.Store) -> None:
+    """Publish what is there at the earlier moment."""
+    for version in (1, 2):
+        store.publish("m", {"v": version}, alias="production")
+    store.publish("m", {"v": 3}, alias="staging")
+    store.publish("n", {"n": 1}, alias="production")
+
+
+def go_on(store: ss.Store) -> None:
+    """Do what makes it the later moment, and look that all is well."""
+    store.alias("m", "production", 3)
+    store.yank("m:2", "bad")
+    store.publish("m", {"v": 4}, alias="staging")
+    for spec, value in TRUTH.items():
+        assert store.load(spec) == value
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     folder = tmp_path_factory.mktemp("world")
     with open_store(folder) as store:
-        for version in (1, 2):
-            store.publish("m", {"v": version}, alias="production")
-        store.publish("m", {"v": 3}, alias="staging")
-        store.publish("n", {"n": 1}, alias="production")
+        begin(store)
     flatten(folder)
     early = dump(folder)
     shutil.copy(folder / "models.db", folder / "early.db")
     with open_store(folder) as store:
-        store.alias("m", "production", 3)
-        store.yank("m:2", "bad")
-        store.publish("m", {"v": 4}, alias="staging")
-        for spec, value in TRUTH.items():
-            assert store.load(spec) == value
+        go_on(store)
     flatten(folder)
     return World(folder, early)
 

@@ -33,6 +33,8 @@ static char *told(thing status) {
 }
 
 static char *start(const char *library) {
+	// Some builds keep usage data in the user's home unless told not to.
+	setenv("ORT_DISABLE_TELEMETRY", "1", 0);
 	thing opened = dlopen(library, RTLD_NOW | RTLD_LOCAL);
 	if (!opened) return strdup(dlerror());
 	typedef struct { const thing *(*table)(uint32_t); const char *(*version)(void); } base;

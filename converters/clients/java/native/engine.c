@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The native half of NativeEngine.java.  Linked against nothing: ONNX Runtime is opened when the class is loaded.
+#define _POSIX_C_SOURCE 200809L /* setenv */
 #include "api.h"
 
 #include <dlfcn.h>
@@ -19,6 +20,8 @@ JNIEXPORT jstring JNICALL Java_dev_safeserial_onnx_NativeEngine_start(JNIEnv *jn
         return NULL;
     }
     (*jni)->GetByteArrayRegion(jni, path, 0, size, (jbyte *)name);
+    /* Some builds keep usage data in the user's home unless told not to. */
+    (void)setenv("ORT_DISABLE_TELEMETRY", "1", 0);
     void *library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
     if (!library) {
         say(jni, dlerror());

@@ -13,6 +13,7 @@ const FIRST_VERSION: u32 = 1;
 const WARN_OF_ERRORS: c_int = 3;
 const ARENA_ALLOCATOR: c_int = 1;
 const DEFAULT_MEMORY: c_int = 0;
+const NO_RECORD: &str = "ORT_DISABLE_TELEMETRY";
 
 extern "C" {
     fn OrtGetApiBase() -> *const Base;
@@ -55,6 +56,10 @@ fn failed(what: &str, hint: &str) -> Error {
 
 impl Api {
     fn find() -> Result<&'static Self, Error> {
+        // Some builds keep usage data in the user's home unless told not to before they begin.
+        if std::env::var_os(NO_RECORD).is_none() {
+            std::env::set_var(NO_RECORD, "1");
+        }
         // SAFETY: the engine's one exported function; the tables it leads to live as long as the library.
         let api = unsafe {
             let base = OrtGetApiBase();

@@ -12,6 +12,10 @@ namespace SafeSerial.Onnx
         // libonnxruntime.so, onnxruntime.dll, libonnxruntime.dylib: .NET adds what the system wants.
         [DllImport("onnxruntime")] private static extern IntPtr OrtGetApiBase();
 
+        // What .NET sets in its own environment, a library does not see on every system.
+        [DllImport("libc", EntryPoint = "setenv")]
+        private static extern int SetEnvironment(string name, string value, int overwrite);
+
         internal delegate IntPtr OfVersion(uint version);
         internal delegate IntPtr Told(IntPtr status);
         internal delegate void Freed(IntPtr value);
@@ -49,10 +53,27 @@ namespace SafeSerial.Onnx
         /// <summary>The engine's surroundings: one a process.</summary>
         internal static IntPtr Env => OneEnv.Value;
 
+        /// <summary>Tell builds that keep usage data in the user's home not to, unless the user has said.</summary>
+        private static void KeepNoRecord()
+        {
+            const string name = "ORT_DISABLE_TELEMETRY";
+            if (Environment.GetEnvironmentVariable(name) != null) return;
+            Environment.SetEnvironmentVariable(name, "1");
+            try
+            {
+                SetEnvironment(name, "1", 0);
+            }
+            catch (Exception error) when (error is DllNotFoundException || error is EntryPointNotFoundException)
+            {
+                // Windows, where the first is enough.
+            }
+        }
+
         private static IntPtr Load()
         {
             try
             {
+                KeepNoRecord();
                 var api = OrtGetApiBase();
                 var found = Marshal.GetDelegateForFunctionPointer<OfVersion>(Marshal.ReadIntPtr(api))(1);
                 if (found != IntPtr.Zero) return found;
