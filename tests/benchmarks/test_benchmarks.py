@@ -19,6 +19,7 @@ DUMPS = {
     *("safeserial.dump (pickle)", "safeserial.dump (joblib)"),
 }
 LOADS = {"pickle.load", "joblib.load", "safeserial.load (pickle)", "safeserial.load (joblib)"}
+LOADS |= {"joblib.load (mapped)", "safeserial.load (mapped)"}
 TRIPWIRE = 50  # a tiny model is all overhead; this is for what no machine's noise explains
 
 

@@ -219,6 +219,7 @@ def test_random_requests_never_fail_the_server(server):
 
 
 def test_metrics_and_pages(server):
+    assert server.infer("forest", {"inputs": [ROW]})[0] == 200
     text = server.ask("/metrics")[2].decode()
     assert 'safeserial_requests_total{model="forest",status="200"}' in text
     assert json.loads(server.ask("/openapi.json")[2])["openapi"].startswith("3.")
