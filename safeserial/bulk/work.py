@@ -193,7 +193,7 @@ def _bounded(shares: int) -> Iterator[None]:
     if not shares or threading.current_thread() is not threading.main_thread():
         yield
         return
-    # Not put back: between two handfuls a worker would die of ^C in the pool's own code, and say so.
+    # Not put back: between handfuls a worker would die of ^C in the pool's own code, and say so.
     # The first process ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with _memory(shares):
