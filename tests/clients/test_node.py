@@ -58,3 +58,19 @@ def test_a_model_signed_a_moment_ago(client, tmp_path):
     assert refused.returncode == 1
     assert "changed after it was signed" in refused.stderr
     assert not refused.stdout
+
+
+def test_the_engine_keeps_no_record(client, tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    clean = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    model, key = VECTORS / "mixed" / "model.onnx", VECTORS / "keys" / "p256.pem"
+    beside = VECTORS / "signed" / "mixed.p256.sig"
+    done = subprocess.run(
+        ["node", "src/main.js", model, "--key", key, "--signature", beside],
+        cwd=client, input='[{"age": 1, "fare": 2, "town": null, "class": "first"}]',
+        capture_output=True, text=True, timeout=120, check=False,
+        env={**clean, "HOME": str(home), "XDG_CACHE_HOME": ""},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert list(home.rglob("*onnxruntime*")) == []

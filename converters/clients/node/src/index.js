@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Verify a signed model and run it with onnxruntime-node.
 import { blake3 } from '@noble/hashes/blake3.js';
+import './no-record.js'; // before the engine
 import * as ort from 'onnxruntime-node';
 import { gathered } from './files.js';
 import { Model } from './model.js';
