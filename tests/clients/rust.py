@@ -61,7 +61,10 @@ def workshop(name, files, engine):
     place.mkdir(parents=True, exist_ok=True)
     with folder_lock(shelf / "lock"):
         _put(place, {**files, ".cargo/config.toml": _CONFIG.encode("ascii")})
-        settings = {**environment(_linked(shelf / "engine", engine)), "CARGO_NET_OFFLINE": "true"}
+        # By its release: a program is bound to the release that it was linked with.
+        release = (engine / "libonnxruntime.so").resolve().name
+        found = environment(_linked(shelf / release, engine))
+        settings = {**found, "CARGO_NET_OFFLINE": "true"}
         settings |= {"CARGO_TARGET_DIR": str(shelf / "target"), "CARGO_INCREMENTAL": "0"}
         settings |= {"CARGO_PROFILE_DEV_DEBUG": "0", "CARGO_TERM_COLOR": "never"}
 

@@ -10,7 +10,6 @@ import shutil
 import subprocess
 
 import numpy as np
-import onnxruntime
 import pandas as pd
 import pytest
 from onnx import TensorProto, helper
@@ -24,6 +23,7 @@ import safeserial as ss
 from safeserial.errors import UnsupportedModelError
 from safeserial_converters.codegen import generate
 from tests.clients.conftest import CLIENTS, VECTORS
+from tests.clients.projects import agree, records_of, wanted
 
 # For `make test-clients`: compilers take their time; the clients themselves are in `make test`.
 pytestmark = pytest.mark.slow
@@ -101,36 +101,6 @@ def own_test(make, project, *more, tests=5, **settings):
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     assert not done.stderr
     assert len(re.findall("^ok - ", done.stdout, re.MULTILINE)) == tests
-
-
-def records_of(name):
-    columns = json.loads((VECTORS / name / "rows.json").read_text(encoding="utf-8"))
-    lines = list(zip(*columns.values(), strict=True))[:60]
-    return [dict(zip(columns, line, strict=True)) for line in lines]
-
-
-def wanted(model, rows):
-    """Ask ONNX Runtime itself."""
-    session = onnxruntime.InferenceSession(model)
-    kinds = {"double": "float64", "float": "float32", "int64": "int64", "bool": "bool"}
-    feed = {}
-    for one in session.get_inputs():
-        kind = one.type.removeprefix("tensor(").removesuffix(")")
-        values = [row[one.name] for row in rows]
-        if kind == "string":
-            column = np.array([value or "" for value in values], object)
-        else:
-            column = np.array([np.nan if value is None else value for value in values], kinds[kind])
-        feed[one.name] = column if len(one.shape) == 1 else column.reshape(len(rows), -1)
-    labels, proba = session.run(["predict", "predict_proba"], feed)
-    return labels.tolist(), proba
-
-
-def agree(done, labels, proba):
-    assert done.returncode == 0, done.stderr
-    answers = json.loads(done.stdout)
-    assert [one["label"] for one in answers] == labels
-    assert np.abs(np.array([one["probabilities"] for one in answers]) - proba).max() <= 1e-6
 
 
 def csv_of(header, lines):

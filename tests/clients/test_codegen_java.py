@@ -21,17 +21,14 @@ from safeserial_converters.codegen import java as written
 from safeserial_converters.codegen.reading import read_project
 from tests.clients import java
 from tests.clients.conftest import VECTORS
+from tests.clients.projects import agree, records_of, signed, wanted
 from tests.clients.test_codegen_javascript import (
     COUNTS,
     FLAGS,
     HOSTILE,
     WORDS,
-    agree,
     csv_of,
     hostile_model,
-    records_of,
-    signed,
-    wanted,
 )
 
 # For `make test-clients`: compilers take their time; the clients themselves are in `make test`.

@@ -10,7 +10,6 @@ import subprocess
 import sys
 
 import numpy as np
-import onnxruntime
 import pandas as pd
 import pytest
 from onnx import TensorProto, helper
@@ -34,6 +33,7 @@ from safeserial.errors import (
 from safeserial_converters.codegen import generate, languages
 from safeserial_converters.codegen.reading import read_project
 from tests.clients.conftest import CLIENTS, VECTORS
+from tests.clients.projects import agree, records_of, signed, wanted
 
 HOSTILE = (
     "prix (€)", "1st", 'x"; process.exit()//', "line\nbreak \r*/ \u2028 <!--", "a b", "a-b",
@@ -75,38 +75,6 @@ def hostile(tmp_path_factory):
     return place, rows
 
 
-def records_of(name):
-    columns = json.loads((VECTORS / name / "rows.json").read_text(encoding="utf-8"))
-    names = list(columns)
-    lines = list(zip(*columns.values(), strict=True))[:60]
-    return [dict(zip(names, line, strict=True)) for line in lines]
-
-
-def wanted(model, rows):
-    """Ask ONNX Runtime itself."""
-    session = onnxruntime.InferenceSession(model)
-    kinds = {"double": "float64", "float": "float32", "int64": "int64", "bool": "bool"}
-    feed = {}
-    for one in session.get_inputs():
-        kind = one.type.removeprefix("tensor(").removesuffix(")")
-        values = [row[one.name] for row in rows]
-        if kind == "string":
-            column = np.array([value or "" for value in values], object)
-        else:
-            column = np.array(values, object if None in values else None)
-            column = np.where(column == None, np.nan, column).astype(kinds[kind])  # noqa: E711
-        feed[one.name] = column if len(one.shape) == 1 else column.reshape(len(rows), -1)
-    labels, proba = session.run(["predict", "predict_proba"], feed)
-    return labels.tolist(), proba
-
-
-def signed(model, folder, key):
-    place = folder / "model.onnx"
-    shutil.copy(model, place)
-    ss.sign(place, keyring=ss.Keyring([key]), name='a "model"\n*/', version="2")
-    return place
-
-
 def generated(model, folder, key, packages):
     """Write the project and give it the packages that npm would install."""
     project = generate(
@@ -128,13 +96,6 @@ def own_test(project, **settings):
     done = node(project, "--test", "--test-reporter=tap", "test/", **settings)
     assert done.returncode == 0, done.stdout[-3000:]
     assert "# skipped 0" in done.stdout, done.stdout[-600:]
-
-
-def agree(done, labels, proba):
-    assert done.returncode == 0, done.stderr
-    answers = json.loads(done.stdout)
-    assert [one["label"] for one in answers] == labels
-    assert np.abs(np.array([one["probabilities"] for one in answers]) - proba).max() <= 1e-6
 
 
 def csv_of(rows):
@@ -223,8 +184,8 @@ def test_rows_that_do_not_fit_are_refused(packages, hostile, tmp_path):
     )
     text = json.dumps([text for text, _ in cases])
     told = node(project, "--input-type=module", "-e", ASK, text=text).stdout.splitlines()
-    for (_, wanted), found in zip(cases, told, strict=True):
-        assert wanted in found
+    for (_, said), found in zip(cases, told, strict=True):
+        assert said in found
     for arguments, code in ((("--wrong",), 2), (("one", "two"), 2), (("gone.json",), 2), ((), 1)):
         done = node(project, "main.js", *arguments, text="[]")
         assert (done.returncode, done.stdout) == (code, "")

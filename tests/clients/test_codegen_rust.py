@@ -5,23 +5,15 @@ import csv
 import io
 import json
 import re
-import shutil
 import subprocess
 
-import numpy as np
-import onnxruntime
-import pandas as pd
 import pytest
-from sklearn.compose import make_column_transformer
-from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder
 
 import safeserial as ss
 from safeserial_converters.codegen import generate
 from tests.clients import rust
 from tests.clients.conftest import VECTORS
+from tests.clients.projects import agree, hostile_model, records_of, signed, wanted
 
 # For `make test-clients`: compilers take their time; the clients themselves are in `make test`.
 pytestmark = pytest.mark.slow
@@ -38,51 +30,8 @@ FLAGS = ("is it?",)
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory):
     """A model of columns that no language likes, and rows: numbers, texts, counts, flags."""
-    random = np.random.default_rng(0)
-    n = 120
-    table = pd.DataFrame({name: random.normal(size=n) for name in NUMBERS})
-    table[NUMBERS[1]] = table[NUMBERS[1]].astype("float32")
-    for name in WORDS:
-        table[name] = random.choice(["red", "green", 'bleu\r\né, "quoted"'], n)
-    for name in COUNTS:
-        table[name] = random.integers(0, 5, n)
-    table[FLAGS[0]] = random.integers(0, 2, n).astype(bool)
-    table.loc[::9, NUMBERS[0]] = np.nan
-    steps = make_column_transformer(
-        (SimpleImputer(), list(NUMBERS)),
-        (OneHotEncoder(handle_unknown="ignore"), list(WORDS)),
-        ("passthrough", [*COUNTS, *FLAGS]),
-    )
-    answers = (table[NUMBERS[2]] + table[COUNTS[0]] + (table["class"] == "red") > 2).astype(int)
-    model = make_pipeline(steps, LogisticRegression()).fit(table, answers)
     place = tmp_path_factory.mktemp("hostile") / "model.onnx"
-    ss.to_onnx(model, table, place)
-    rows = table[:40].astype(object).where(table[:40].notna(), None).to_dict("records")
-    return place, rows
-
-
-def records_of(name):
-    columns = json.loads((VECTORS / name / "rows.json").read_text(encoding="utf-8"))
-    lines = list(zip(*columns.values(), strict=True))[:60]
-    return [dict(zip(columns, line, strict=True)) for line in lines]
-
-
-def wanted(model, rows):
-    """Ask ONNX Runtime itself."""
-    session = onnxruntime.InferenceSession(model)
-    kinds = {"double": "float64", "float": "float32", "int64": "int64", "bool": "bool"}
-    feed = {}
-    for one in session.get_inputs():
-        kind = one.type.removeprefix("tensor(").removesuffix(")")
-        values = [row[one.name] for row in rows]
-        if kind == "string":
-            column = np.array([value or "" for value in values], object)
-        else:
-            column = np.array([np.nan if value is None else value for value in values])
-            column = column.astype(kinds[kind])
-        feed[one.name] = column if len(one.shape) == 1 else column.reshape(len(rows), -1)
-    labels, proba = session.run(["predict", "predict_proba"], feed)
-    return labels.tolist(), proba
+    return place, hostile_model(place, NUMBERS, WORDS, COUNTS, FLAGS)
 
 
 def csv_of(rows):
@@ -91,20 +40,6 @@ def csv_of(rows):
     writer.writeheader()
     writer.writerows(rows)
     return "\ufeff" + stream.getvalue()
-
-
-def agree(done, labels, proba):
-    assert done.returncode == 0, done.stderr
-    answers = json.loads(done.stdout)
-    assert [one["label"] for one in answers] == labels
-    assert np.abs(np.array([one["probabilities"] for one in answers]) - proba).max() <= 1e-6
-
-
-def signed(source, folder, key):
-    model = folder / "model.onnx"
-    shutil.copy(source, model)
-    ss.sign(model, keyring=ss.Keyring([key]), name='a "model"\n*/', version="2")
-    return model
 
 
 class Made:
