@@ -38,7 +38,7 @@ def go(engine):
 def hostile(tmp_path_factory):
     """A model of columns that no language likes, and rows: numbers, texts, counts, flags."""
     place = tmp_path_factory.mktemp("hostile") / "model.onnx"
-    return place, hostile_model(place, HOSTILE, WORDS, COUNTS, FLAGS)
+    return hostile_model(place, HOSTILE, WORDS, COUNTS, FLAGS)
 
 
 def made(go, model, folder, key, **settings):

@@ -31,7 +31,7 @@ FLAGS = ("is it?",)
 def hostile(tmp_path_factory):
     """A model of columns that no language likes, and rows: numbers, texts, counts, flags."""
     place = tmp_path_factory.mktemp("hostile") / "model.onnx"
-    return place, hostile_model(place, NUMBERS, WORDS, COUNTS, FLAGS)
+    return hostile_model(place, NUMBERS, WORDS, COUNTS, FLAGS)
 
 
 def csv_of(rows):
