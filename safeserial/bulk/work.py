@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import multiprocessing
 import os
 import signal
 import socket
@@ -193,11 +194,15 @@ def _bounded(shares: int) -> Iterator[None]:
     if not shares or threading.current_thread() is not threading.main_thread():
         yield
         return
-    # Not put back: between handfuls a worker would die of ^C in the pool's own code, and say so.
-    # The first process ends its workers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with _memory(shares):
-        yield
+    interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with _memory(shares):
+            yield
+    finally:
+        # In a worker it stays: between handfuls one would die of ^C in the pool's own code, and say
+        # so; the first process ends its workers.  Where a pool could not be had, this is the first.
+        if multiprocessing.current_process().name == "MainProcess":
+            signal.signal(signal.SIGINT, interrupt)
 
 
 @contextlib.contextmanager

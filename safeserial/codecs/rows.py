@@ -235,6 +235,7 @@ def _source(column: Sequence[Any], *, runs: bool) -> Source:
         and len(set(map(id, column))) == len(column)
         and all(
             one.dtype == dtype
+            and one.dtype.isalignedstruct == dtype.isalignedstruct
             and one.ndim == len(shape)
             and one.shape[1:] == shape[1:]
             and one.flags.c_contiguous

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from sklearn.linear_model import LogisticRegression
 
 from safeserial_benchmarks import __main__ as command
-from safeserial_benchmarks import models, report, roundtrip
+from safeserial_benchmarks import models, phases, report, roundtrip
 from safeserial_benchmarks.measure import Contender, Effort, Row, Spread, compare
 
 DUMPS = {
@@ -53,6 +54,27 @@ def test_each_contender_has_its_row(quick, model):
         assert row["error"] is None, row
         assert row["rounds"] >= 3
         assert 0 < row["value"]["q1"] <= row["value"]["median"] <= row["value"]["q3"]
+
+
+def test_sharing_and_limits_have_their_rows(tmp_path):
+    output = tmp_path / "results.json"
+    ran = subprocess.run(
+        [sys.executable, "-m", "safeserial_benchmarks", "--quick", "--parts", "limits,sharing",
+         "-o", str(output)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    rows = json.loads(output.read_text("utf-8"))["rows"]
+    assert [row["error"] for row in rows] == [None] * 6
+    held = {r["contender"]: r["ratios"]["data"]["median"] for r in rows if r["group"] == "sharing"}
+    assert held["safeserial, mapped"] < held["safeserial"]  # three processes: once, and three times
+
+
+def test_the_phases_of_a_load(tmp_path):
+    times = phases.measure(LogisticRegression().fit([[0.0], [1.0]], [0, 1]), tmp_path, 0.0)
+    assert set(times) == set(phases.PHASES)
+    assert all(len(one) >= 7 and min(one) >= 0 for one in times.values())
+    assert max(times["safeserial.load"]) > 0
 
 
 def test_each_dump_says_what_it_promises(quick):

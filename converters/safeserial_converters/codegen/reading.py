@@ -161,7 +161,7 @@ def _key_of(signers: Sequence[SignedBy], ring: Keyring) -> tuple[str, str, bytes
             return found[kind]
     raise KeyringError(
         f"the clients do not read keys of the kind {', '.join(found)}",
-        hint="sign it with a key on P-256 too: safeserial keys new --kind p256",
+        hint="sign it with a key on P-256 too: safeserial keys new --algorithm p256",
     )
 
 
