@@ -111,13 +111,14 @@ def _tiny(scale: float) -> Any:
 
 
 def _mixed(rows: int) -> Any:
-    """Return a table with eight numeric and four categorical columns."""
+    """Return a DataFrame with eight numeric and four categorical columns."""
+    import pandas as pd
+
     random = np.random.default_rng(SEED)
-    table = np.empty((rows, 12), dtype=object)
-    table[:, :8] = _numbers(rows, 8)
-    for column, choices in zip(range(8, 12), (3, 30, 300, 900), strict=True):
+    table = pd.DataFrame(_numbers(rows, 8), columns=[f"number{n}" for n in range(8)])
+    for column, choices in enumerate((3, 30, 300, 900)):
         words = np.array([f"category {number}" for number in range(choices)], dtype=object)
-        table[:, column] = random.choice(words, rows)
+        table[f"kind{column}"] = random.choice(words, rows)
     return table
 
 
@@ -135,7 +136,7 @@ def _logistic(scale: float) -> Any:
             ("categorical", OneHotEncoder(handle_unknown="ignore"), list(range(8, 12))),
         ]
     )
-    target = _labels(table[:, :2].astype(np.float64))
+    target = _labels(table.iloc[:, :2].to_numpy())
     return make_pipeline(columns, LogisticRegression(max_iter=200)).fit(table, target)
 
 

@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from safeserial.verifier import arrays
+from safeserial.verifier import arrays, patterns
 from safeserial.verifier.admitted import DType, InlineArray
 from safeserial.verifier.machine import Machine
 from safeserial.verifier.opcodes import ATOM_SIZES, CODES
@@ -137,6 +137,7 @@ class Trace:
     size: int
     hits: int = 0
     misses: int = 0
+    pattern: Sequence[patterns.Segment] | None = None
 
     def replay(self, machine: Machine, here: int) -> int:
         """Verify the object whose state begins at `here`, or leave it to the machine.
@@ -160,8 +161,8 @@ class Trace:
         inline: list[tuple[Inline, int, int, int, tuple[int, ...]]] = []
         edges: list[int] = []
         try:
-            end = self._match(machine, here, registers, inline, edges)
-            if end:
+            end = self._follow(machine, here, registers, inline, edges)
+            if end and not patterns.fit(self.sized, machine.data, registers):
                 self._measure(machine, registers)
         except (RuleBroken, IndexError, ValueError, OverflowError, struct.error):
             end = 0
@@ -190,6 +191,8 @@ class Trace:
         machine.hits += 1
         machine.context.hits += 1
         self.hits += 1
+        if self.hits == patterns.FROM:
+            self.pattern = patterns.of(self.pieces, ATOM, RAW, END)
         return end
 
     def _missed(self) -> None:
@@ -197,6 +200,23 @@ class Trace:
         # A trace that seldom fits costs more than it saves.
         if self.misses > _PATIENCE + 2 * self.hits:
             self.made.kind.trace = None
+
+    def _follow(
+        self,
+        machine: Machine,
+        here: int,
+        registers: list[int],
+        inline: list[tuple[Inline, int, int, int, tuple[int, ...]]],
+        edges: list[int],
+    ) -> int:
+        """Find what stands in the holes, by pattern if that will do; return the end, or 0."""
+        if self.pattern is not None:
+            end = patterns.follow(self.pattern, machine, here, registers, edges)
+            if end:
+                return end
+            registers[:] = self.fixed
+            edges.clear()
+        return self._match(machine, here, registers, inline, edges)
 
     def _measure(self, machine: Machine, registers: list[int]) -> None:
         """Hold bytes to shapes; raise as the rules do."""

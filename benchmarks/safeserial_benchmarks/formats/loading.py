@@ -54,9 +54,7 @@ def _load_joblib_zstd(form: Format, place: Place, path: Path) -> Any:
 def _load_skops(form: Format, place: Place, path: Path) -> Any:
     import skops.io
 
-    del form
-    trusted = json.loads((place.folder / "skops.trusted.json").read_text("utf-8"))
-    return skops.io.load(path, trusted=trusted)
+    return skops.io.load(path, trusted=_trusted(form, place))
 
 
 def _load_onnx(form: Format, place: Place, path: Path) -> Any:
@@ -70,7 +68,12 @@ def _load_safeserial(form: Format, place: Place, path: Path) -> Any:
     import safeserial as ss
 
     ring = place.ring(form.how["signer"])
-    return ss.load(path, keyring=ring, trusted=place.facts()["trusted"])
+    return ss.load(path, keyring=ring, trusted=_trusted(form, place))
+
+
+def _trusted(form: Format, place: Place) -> list[str]:
+    names: list[str] = json.loads(place.trusted(form.key).read_text("utf-8"))
+    return names
 
 
 def _load_npz(form: Format, place: Place, path: Path) -> Any:

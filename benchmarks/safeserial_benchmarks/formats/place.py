@@ -51,6 +51,10 @@ class Place:
         """Return the folder that a format writes into."""
         return self.folder / key
 
+    def trusted(self, key: str) -> Path:
+        """Return the file of names that loading a format has to trust."""
+        return self.folder / f"{key}.trusted.json"
+
 
 def make_keys(folder: Path) -> None:
     """Write a ring with a fresh key for each algorithm that there is."""

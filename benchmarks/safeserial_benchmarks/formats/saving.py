@@ -13,7 +13,7 @@ import pickle
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -153,11 +153,8 @@ def _save_joblib_zstd(form: Format, model: Any, place: Place, path: Path) -> Non
 def _save_skops(form: Format, model: Any, place: Place, path: Path) -> None:
     import skops.io
 
-    del form
     skops.io.dump(model, path)
-    names = place.folder / "skops.trusted.json"
-    if not names.exists():
-        names.write_text(json.dumps(skops.io.get_untrusted_types(file=path)), "utf-8")
+    _keep_trust(form, place, lambda: skops.io.get_untrusted_types(file=path))
 
 
 def _save_onnx(form: Format, model: Any, place: Place, path: Path) -> None:
@@ -173,14 +170,22 @@ def _save_safeserial(form: Format, model: Any, place: Place, path: Path) -> None
     ring = place.ring(form.how["signer"])
     if form.how["payload"] == "onnx":
         _keep_feeds(ss.to_onnx(model, place.sample(), path, keyring=ring), place, form.key)
-        return
-    ss.dump(
-        model,
-        path,
-        keyring=ring,
-        format=form.how["payload"],
-        compression=form.how["compression"],
-    )
+    else:
+        ss.dump(
+            model,
+            path,
+            keyring=ring,
+            format=form.how["payload"],
+            compression=form.how["compression"],
+        )
+    _keep_trust(form, place, lambda: ss.get_untrusted_types(path))
+
+
+def _keep_trust(form: Format, place: Place, names: Callable[[], Sequence[str]]) -> None:
+    """Note, at the rehearsal, what has to be trusted to load the file: the model is the user's."""
+    kept = place.trusted(form.key)
+    if not kept.exists():
+        kept.write_text(json.dumps(list(names())), "utf-8")
 
 
 def _save_npz(form: Format, model: Any, place: Place, path: Path) -> None:
