@@ -5,7 +5,7 @@
 
 PYTHON ?=
 VENV   ?= .venv
-EXTRAS ?= skops,onnx,keyring,kms,lz4,zstd,store,s3,serve,dask,parquet,bench
+EXTRAS ?= skops,onnx,keyring,kms,fast,lz4,zstd,store,s3,serve,dask,parquet,bench
 BENCH  ?=
 COMPARE ?=
 JOBS   ?= 2

@@ -25,6 +25,14 @@ LOAD: Final = {
     "safeserial (mapped)": ("safeserial.load (mapped)", ""),
     "× joblib  ": ("safeserial.load (mapped)", "joblib.load"),
 }
+UNSIGNED: Final = {
+    "pickle": ("pickle.load", ""),
+    "load_unsigned": ("safeserial.load_unsigned (pickle)", ""),
+    "× pickle": ("safeserial.load_unsigned (pickle)", "pickle.load"),
+    "joblib": ("joblib.load", ""),
+    "load_unsigned ": ("safeserial.load_unsigned (joblib)", ""),
+    "× joblib": ("safeserial.load_unsigned (joblib)", "joblib.load"),
+}
 DUMP: Final = {
     "pickle + fsync": ("pickle.dump + fsync", ""),
     "joblib + fsync": ("joblib.dump + fsync", ""),
@@ -91,6 +99,7 @@ def main(path: str) -> None:
     rows = {(row["group"], row["subject"], row["contender"]): row for row in document["rows"]}
     for part in (
         round_trip(rows, "load", LOAD),
+        round_trip(rows, "load", UNSIGNED),
         round_trip(rows, "dump", DUMP),
         single(rows, "memory"),
         single(rows, "startup"),

@@ -108,12 +108,15 @@ def _loaders(
                 lambda path=path: ss.load(path, keyring=ring),  # type: ignore[misc]
             )
         )
-    # The files of others again, mapped: nothing is written for these.
+    # The files of others again, mapped, and as files that nobody signed: nothing is written.
     signed = folder / "model.pickle.safeserial"
     loaders += [
         ("joblib.load (mapped)", joblibs, _nothing, lambda: joblib.load(joblibs, mmap_mode="r")),
         ("safeserial.load (mapped)", signed, _nothing,
          lambda: ss.load(signed, keyring=ring, mmap_mode="r")),
+        ("safeserial.load_unsigned (pickle)", plain, _nothing, lambda: ss.load_unsigned(plain)),
+        ("safeserial.load_unsigned (joblib)", joblibs, _nothing,
+         lambda: ss.load_unsigned(joblibs)),
     ]  # fmt: skip
     return loaders
 

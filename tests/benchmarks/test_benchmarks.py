@@ -21,6 +21,7 @@ DUMPS = {
 }
 LOADS = {"pickle.load", "joblib.load", "safeserial.load (pickle)", "safeserial.load (joblib)"}
 LOADS |= {"joblib.load (mapped)", "safeserial.load (mapped)"}
+LOADS |= {"safeserial.load_unsigned (pickle)", "safeserial.load_unsigned (joblib)"}
 TRIPWIRE = 50  # a tiny model is all overhead; this is for what no machine's noise explains
 
 

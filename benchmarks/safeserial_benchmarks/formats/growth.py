@@ -24,7 +24,10 @@ FORMATS: Final = ("pickle-5", "joblib", "safeserial-pickle-hmac", "safeserial-jo
 MEASURES: Final = ("load", "save", "bytes", "peak_load")
 _COLUMNS: Final = 64
 _WORDS_A_TEXT: Final = 100
-_COPIES: Final = 6  # of the largest model, in memory and on the disk together
+# Copies of the largest model: a worker's own, what it loads, and what that was read from, beside
+# the page cache; on the disk each format's file, the model's own, and one being written.
+_IN_MEMORY: Final = 5
+_ON_DISK: Final = len(FORMATS) + 2
 _FITTED: Final = 3  # points, at least
 
 Points = dict[str, tuple[int, ...]]
@@ -47,7 +50,7 @@ def fitting(points: Points, folder: Path | None) -> Points:
 
     place = Path(folder or "/tmp")  # noqa: S108 - asked for its free space only
     room = shutil.disk_usage(place if place.exists() else Path.cwd()).free
-    most = min(psutil.virtual_memory().available, room) // _COPIES
+    most = min(psutil.virtual_memory().available // _IN_MEMORY, room // _ON_DISK)
     payloads = tuple(one for one in points["payload (bytes)"] if one <= most)
     return {**points, "payload (bytes)": payloads}
 
