@@ -34,6 +34,7 @@ from rich.table import Table
 import safeserial as ss
 from safeserial_benchmarks.measure import Effort
 from safeserial_benchmarks.models import QUICK_SCALE, SEED, SPECS, make
+from safeserial_benchmarks.report import machine
 
 OURS: Final = "safeserial"
 KINDS: Final = ("tiny", "logistic", "forest", "boosting", "gradient", "text", "neighbors", "npz")
@@ -267,6 +268,7 @@ def main(
     effort = Effort(0.2 if quick else seconds, 2 if quick else 5, 200)
     found: list[Measured] = []
     with tempfile.TemporaryDirectory() as place, _without_logs():
+        facts = machine(Path(place))
         jobs = [(path.name, [path]) for path in files]
         for kind in kinds.split(",") if not files else ():
             made = files_of(kind, Path(place), QUICK_SCALE if quick else 1.0)
@@ -276,7 +278,9 @@ def main(
         for name, paths in jobs:
             found += measure(name, paths, effort)
             if output is not None:
-                output.write_text(json.dumps([asdict(one) for one in found], indent=1), "utf-8")
+                rows = [asdict(one) for one in found]
+                document = {"machine": facts, "rows": rows}
+                output.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
     Console().print(table(found))
 
 

@@ -13,7 +13,7 @@ def test_files_are_made_and_measured(tmp_path):
     arguments = ["--quick", "--kinds", "tiny,npz", "-o", str(output)]
     ended = CliRunner().invoke(inspecting.main, arguments)
     assert ended.exit_code == 0, ended.output
-    ours = [one for one in json.loads(output.read_text()) if one["scanner"] == inspecting.OURS]
+    ours = [one for one in json.loads(output.read_text("utf-8"))["rows"] if one["scanner"] == inspecting.OURS]
     assert [one["job"] for one in ours] == ["tiny.pkl", "tiny.joblib", "arrays.npz"]
     assert {one["says"] for one in ours} == {"safe"}
     assert all(one["ratio"] == 1 and one["best"] > 0 for one in ours)
@@ -26,4 +26,4 @@ def test_a_file_of_ones_own_is_told_by_what_it_does(tmp_path):
     output = tmp_path / "found.json"
     ended = CliRunner().invoke(inspecting.main, [str(path), "--quick", "-o", str(output)])
     assert ended.exit_code == 0, ended.output
-    assert json.loads(output.read_text())[0]["says"] == "dangerous"
+    assert json.loads(output.read_text("utf-8"))["rows"][0]["says"] == "dangerous"

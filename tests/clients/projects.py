@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What the tests of generated projects share: models, rows, what ONNX Runtime itself answers."""
 
+import csv
+import io
 import json
 import shutil
 
@@ -17,8 +19,8 @@ import safeserial as ss
 from tests.clients.conftest import VECTORS
 
 
-def hostile_model(place, numbers, words, counts, flags):
-    """Write a model of columns that no language likes; return it and rows of all their kinds."""
+def hostile_table(numbers, words, counts, flags):
+    """Return columns of all kinds, with names that no language likes."""
     random = np.random.default_rng(0)
     n = 120
     table = pd.DataFrame({name: random.normal(size=n) for name in numbers})
@@ -29,6 +31,12 @@ def hostile_model(place, numbers, words, counts, flags):
         table[name] = random.integers(0, 5, n)
     table[flags[0]] = random.integers(0, 2, n).astype(bool)
     table.loc[::9, numbers[0]] = np.nan
+    return table
+
+
+def hostile_model(place, numbers, words, counts, flags):
+    """Write a model of such columns; return its file and rows for it."""
+    table = hostile_table(numbers, words, counts, flags)
     steps = make_column_transformer(
         (SimpleImputer(), list(numbers)),
         (OneHotEncoder(handle_unknown="ignore"), list(words)),
@@ -46,6 +54,15 @@ def records_of(name):
     columns = json.loads((VECTORS / name / "rows.json").read_text(encoding="utf-8"))
     lines = list(zip(*columns.values(), strict=True))[:60]
     return [dict(zip(columns, line, strict=True)) for line in lines]
+
+
+def csv_of(rows):
+    """Write rows as CSV, as a spreadsheet does: a byte order mark, and quotes around each cell."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\r\n", quoting=csv.QUOTE_ALL)
+    writer.writerow(rows[0])
+    writer.writerows(["" if one is None else str(one) for one in row.values()] for row in rows)
+    return "\ufeff" + stream.getvalue()
 
 
 def wanted(model, rows):

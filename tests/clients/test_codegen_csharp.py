@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A project in C# for one model: it builds under mono, answers as ONNX Runtime does."""
 
-import csv
-import io
 import json
 import os
 import re
@@ -10,20 +8,13 @@ import shutil
 import subprocess
 from xml.etree import ElementTree
 
-import numpy as np
-import onnxruntime
-import pandas as pd
 import pytest
-from sklearn.compose import make_column_transformer
-from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder
 
 import safeserial as ss
 from safeserial.errors import UnsupportedModelError
 from safeserial_converters.codegen import generate
 from tests.clients.conftest import VECTORS
+from tests.clients.projects import agree, csv_of, hostile_model, records_of, signed, wanted
 
 # For `make test-clients`: compilers take their time; the clients themselves are in `make test`.
 pytestmark = pytest.mark.slow
@@ -54,13 +45,6 @@ def run(engine):
     return command
 
 
-def signed(model, folder, key):
-    place = folder / "model.onnx"
-    place.write_bytes(model)
-    ss.sign(place, keyring=ss.Keyring([key]), name='a "model"\n*/', version="2")
-    return place
-
-
 @pytest.fixture(scope="module")
 def built(run, tmp_path_factory):
     """Make, build and test a project, once a model."""
@@ -80,71 +64,20 @@ def built(run, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def mixed(built):
-    return built((VECTORS / "mixed" / "model.onnx").read_bytes(), ss.Ed25519Key.generate())
+    return built(VECTORS / "mixed" / "model.onnx", ss.Ed25519Key.generate())
 
 
 @pytest.fixture(scope="module")
 def forest(built):
-    return built((VECTORS / "forest" / "model.onnx").read_bytes())
+    return built(VECTORS / "forest" / "model.onnx")
 
 
 @pytest.fixture(scope="module")
-def hostile(built):
+def hostile(built, tmp_path_factory):
     """A project for columns with names that no language likes, and rows for it."""
-    random = np.random.default_rng(0)
-    n = 120
-    table = pd.DataFrame({name: random.normal(size=n) for name in NUMBERS})
-    table[NUMBERS[1]] = table[NUMBERS[1]].astype("float32")
-    for name in WORDS:
-        table[name] = random.choice(["red", "green", "bleu é"], n)
-    table[COUNT] = random.integers(0, 5, n)
-    table[FLAG] = random.integers(0, 2, n).astype(bool)
-    table.loc[::9, NUMBERS[0]] = np.nan
-    steps = make_column_transformer(
-        (SimpleImputer(), list(NUMBERS)),
-        (OneHotEncoder(handle_unknown="ignore"), list(WORDS)),
-        ("passthrough", [COUNT, FLAG]),
-    )
-    answers = (table[NUMBERS[2]] + table[COUNT] + (table["class"] == "red") > 2).astype(int)
-    model = make_pipeline(steps, LogisticRegression()).fit(table, answers)
-    rows = table[:40].astype(object).where(table[:40].notna(), None).to_dict("records")
-    return built(ss.to_onnx(model, table).data), rows
-
-
-def records_of(name):
-    columns = json.loads((VECTORS / name / "rows.json").read_text(encoding="utf-8"))
-    lines = list(zip(*columns.values(), strict=True))[:60]
-    return [dict(zip(columns, line, strict=True)) for line in lines]
-
-
-def agree(done, project, rows):
-    """Compare what was printed with what ONNX Runtime itself answers."""
-    assert done.returncode == 0, done.stderr
-    session = onnxruntime.InferenceSession((project / "model.onnx").read_bytes())
-    kinds = {"double": "float64", "float": "float32", "int64": "int64", "bool": "bool"}
-    feed = {}
-    for one in session.get_inputs():
-        kind = one.type.removeprefix("tensor(").removesuffix(")")
-        values = [row[one.name] for row in rows]
-        if kind == "string":
-            column = np.array([value or "" for value in values], object)
-        else:
-            values = [np.nan if value is None else value for value in values]
-            column = np.array(values, kinds[kind])
-        feed[one.name] = column if len(one.shape) == 1 else column.reshape(len(rows), -1)
-    labels, proba = session.run(["predict", "predict_proba"], feed)
-    answers = json.loads(done.stdout)
-    assert [one["label"] for one in answers] == labels.tolist()
-    assert np.abs(np.array([one["probabilities"] for one in answers]) - proba).max() <= 1e-6
-
-
-def csv_of(rows):
-    stream = io.StringIO("\ufeff")
-    stream.seek(1)
-    writer = csv.writer(stream, quoting=csv.QUOTE_ALL)
-    writer.writerow(rows[0])
-    writer.writerows(["" if one is None else one for one in row.values()] for row in rows)
-    return stream.getvalue()
+    place = tmp_path_factory.mktemp("hostile") / "model.onnx"
+    model, rows = hostile_model(place, NUMBERS, WORDS, (COUNT,), (FLAG,))
+    return built(model), rows
 
 
 def predict(run, project, *arguments, text=None):
@@ -154,8 +87,8 @@ def predict(run, project, *arguments, text=None):
 def test_a_model_of_numbers_and_texts(run, mixed):
     rows = records_of("mixed")
     (mixed / "mine.json").write_text(json.dumps(rows), "utf-8")
-    agree(predict(run, mixed, "mine.json"), mixed, rows)
-    agree(predict(run, mixed, text=csv_of(rows)), mixed, rows)
+    agree(predict(run, mixed, "mine.json"), *wanted(mixed / "model.onnx", rows))
+    agree(predict(run, mixed, text=csv_of(rows)), *wanted(mixed / "model.onnx", rows))
     row = (mixed / "model" / "Row.cs").read_text("utf-8")
     assert "public double? Age { get; set; }" in row
     assert "public string Class { get; set; }" in row
@@ -196,16 +129,16 @@ def test_a_program_that_uses_typed_records(run, mixed):
 
 def test_columns_of_any_name(run, hostile):
     project, rows = hostile
-    agree(predict(run, project, text=json.dumps(rows)), project, rows)
-    agree(predict(run, project, text=csv_of(rows)), project, rows)
+    agree(predict(run, project, text=json.dumps(rows)), *wanted(project / "model.onnx", rows))
+    agree(predict(run, project, text=csv_of(rows)), *wanted(project / "model.onnx", rows))
     row = (project / "model" / "Row.cs").read_text("utf-8")
     fields = re.findall(r"public (\S+) (\w+) \{ get;", row)
     assert len({name.lower() for _, name in fields}) == len(NUMBERS) + len(WORDS) + 2
-    wanted = (
+    members = (
         "double? Prix", "float? Column1st", "double? AB", "double? AB_2", "double? Row_",
         "string ToRow_", "long HowMany", "bool IsIt",
     )  # fmt: skip
-    assert {tuple(one.split()) for one in wanted} <= set(fields)
+    assert {tuple(one.split()) for one in members} <= set(fields)
     assert "public Row(\n            long howMany,\n            bool isIt)" in row
     for place in (project / "model").glob("*.cs"):
         assert place.read_text("utf-8").isascii()
@@ -238,9 +171,9 @@ def test_rows_that_do_not_fit_are_refused(run, hostile):
 
 def test_arrays(run, forest):
     rows = records_of("forest")
-    agree(predict(run, forest, text=json.dumps(rows)), forest, rows)
+    agree(predict(run, forest, text=json.dumps(rows)), *wanted(forest / "model.onnx", rows))
     cells = [dict(enumerate(row["X"])) for row in rows]
-    agree(predict(run, forest, text=csv_of(cells)), forest, rows)
+    agree(predict(run, forest, text=csv_of(cells)), *wanted(forest / "model.onnx", rows))
     row = (forest / "model" / "Row.cs").read_text("utf-8")
     assert "public IReadOnlyList<double?> X { get; }" in row
 

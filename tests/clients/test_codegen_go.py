@@ -2,7 +2,6 @@
 """A project in Go for one model: it builds, answers as ONNX Runtime, refuses what changed."""
 
 import csv
-import io
 import json
 
 import pytest
@@ -13,7 +12,7 @@ from safeserial_converters.codegen import generate
 from safeserial_converters.codegen.go import files as go_files
 from tests.clients.conftest import VECTORS
 from tests.clients.golang import toolchain
-from tests.clients.projects import agree, hostile_model, records_of, signed, wanted
+from tests.clients.projects import agree, csv_of, hostile_model, records_of, signed, wanted
 
 # For `make test-clients`: compilers take their time; the clients themselves are in `make test`.
 pytestmark = pytest.mark.slow
@@ -60,14 +59,6 @@ def built(go, project):
     done = go("go", "build", "./cmd/predict", cwd=project)
     assert done.returncode == 0, done.stderr
     return project / "predict"
-
-
-def csv_of(rows):
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\r\n", quoting=csv.QUOTE_ALL)
-    writer.writerow(rows[0])
-    writer.writerows(["" if one is None else one for one in row.values()] for row in rows)
-    return "\ufeff" + stream.getvalue()
 
 
 def asked(go, program, folder, rows):

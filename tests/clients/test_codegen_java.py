@@ -21,15 +21,8 @@ from safeserial_converters.codegen import java as written
 from safeserial_converters.codegen.reading import read_project
 from tests.clients import java
 from tests.clients.conftest import VECTORS
-from tests.clients.projects import agree, records_of, signed, wanted
-from tests.clients.test_codegen_javascript import (
-    COUNTS,
-    FLAGS,
-    HOSTILE,
-    WORDS,
-    csv_of,
-    hostile_model,
-)
+from tests.clients.projects import agree, csv_of, hostile_table, records_of, signed, wanted
+from tests.clients.test_codegen_javascript import COUNTS, FLAGS, HOSTILE, WORDS
 
 # For `make test-clients`: compilers take their time; the clients themselves are in `make test`.
 pytestmark = pytest.mark.slow
@@ -100,7 +93,7 @@ def test_a_model_of_numbers_and_texts(engine, tmp_path):
 
 def wide_model():
     """Fit on many columns: hostile names, names that the code uses itself, texts, counts, flags."""
-    _, table = hostile_model()
+    table = hostile_table(HOSTILE, WORDS, COUNTS, FLAGS)
     random = np.random.default_rng(1)
     names = [*SHADOWS, *(f"column {number}" for number in range(200))]
     more = pd.DataFrame(random.normal(size=(len(table), len(names))), columns=names)

@@ -10,14 +10,10 @@ import subprocess
 import sys
 
 import numpy as np
-import pandas as pd
 import pytest
 from onnx import TensorProto, helper
-from sklearn.compose import make_column_transformer
-from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeRegressor
 
 import safeserial as ss
@@ -33,7 +29,7 @@ from safeserial.errors import (
 from safeserial_converters.codegen import generate, languages
 from safeserial_converters.codegen.reading import read_project
 from tests.clients.conftest import CLIENTS, VECTORS
-from tests.clients.projects import agree, records_of, signed, wanted
+from tests.clients.projects import agree, csv_of, hostile_model, records_of, signed, wanted
 
 HOSTILE = (
     "prix (€)", "1st", 'x"; process.exit()//', "line\nbreak \r*/ \u2028 <!--", "a b", "a-b",
@@ -44,35 +40,11 @@ COUNTS = ("how many", "length")
 FLAGS = ("is it?",)
 
 
-def hostile_model():
-    """Fit a pipeline on numbers, texts, counts and flags with names that no language likes."""
-    random = np.random.default_rng(0)
-    n = 120
-    table = pd.DataFrame({name: random.normal(size=n) for name in HOSTILE})
-    table[HOSTILE[1]] = table[HOSTILE[1]].astype("float32")
-    for name in WORDS:
-        table[name] = random.choice(["red", "green", "bleu é"], n)
-    for name in COUNTS:
-        table[name] = random.integers(0, 5, n)
-    table[FLAGS[0]] = random.integers(0, 2, n).astype(bool)
-    table.loc[::9, HOSTILE[0]] = np.nan
-    steps = make_column_transformer(
-        (SimpleImputer(), list(HOSTILE)),
-        (OneHotEncoder(handle_unknown="ignore"), list(WORDS)),
-        ("passthrough", [*COUNTS, *FLAGS]),
-    )
-    answers = (table[HOSTILE[2]] + table[COUNTS[0]] + (table["class"] == "red") > 2).astype(int)
-    return make_pipeline(steps, LogisticRegression()).fit(table, answers), table
-
-
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory):
-    """The ONNX file of that model, not signed, and rows for it."""
-    model, table = hostile_model()
+    """A model of numbers, texts, counts and flags, not signed, and rows for it."""
     place = tmp_path_factory.mktemp("hostile") / "model.onnx"
-    ss.to_onnx(model, table, place)
-    rows = table[:40].astype(object).where(table[:40].notna(), None).to_dict("records")
-    return place, rows
+    return hostile_model(place, HOSTILE, WORDS, COUNTS, FLAGS)
 
 
 def generated(model, folder, key, packages):
@@ -96,15 +68,6 @@ def own_test(project, **settings):
     done = node(project, "--test", "--test-reporter=tap", "test/", **settings)
     assert done.returncode == 0, done.stdout[-3000:]
     assert "# skipped 0" in done.stdout, done.stdout[-600:]
-
-
-def csv_of(rows):
-    lines = [list(rows[0]), *(row.values() for row in rows)]
-    text = []
-    for line in lines:
-        cells = ("" if one is None else str(one) for one in line)
-        text.append(",".join('"' + one.replace('"', '""') + '"' for one in cells))
-    return "\ufeff" + "\r\n".join(text) + "\r\n"
 
 
 def test_a_model_of_numbers_and_texts(packages, tmp_path):
