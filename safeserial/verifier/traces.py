@@ -6,7 +6,7 @@ Once two objects of a class have been verified opcode by opcode, what they have 
 trace: runs of bytes that must be the same, and holes where a constant may differ.  `writing` has
 made sure that nothing the opcodes do depends on what stands in a hole, but for this: the bytes of
 an array fit its shape, and an array beside the stream is of the same type.  That is looked at each
-time, by the same functions.
+time, by the rules' functions or, where it is plain, by one comparison.
 
 An object that fits is made in one step.  One that does not is left to the machine, and so is any
 doubt: where something in the stream is wrong, near a limit, or asks for a memo entry of a traced
@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from safeserial.verifier import arrays, patterns
+from safeserial.verifier import arrays
 from safeserial.verifier.admitted import DType, InlineArray
 from safeserial.verifier.machine import Machine
 from safeserial.verifier.opcodes import ATOM_SIZES, CODES
@@ -42,7 +42,9 @@ GETS: Final = {CODES["BINGET"]: 2, CODES["LONG_BINGET"]: 5}
 PUTS: Final = {CODES["BINPUT"]: 2, CODES["LONG_BINPUT"]: 5}
 _FRAME, _BINPERSID = CODES["FRAME"], CODES["BINPERSID"]
 _BININT1, _BININT2, _BININT = CODES["BININT1"], CODES["BININT2"], CODES["BININT"]
-_SHORT_BYTES: Final = CODES["SHORT_BINBYTES"]
+_SHORT_BYTES, _BYTEARRAY = CODES["SHORT_BINBYTES"], CODES["BYTEARRAY8"]
+# Bytes of the length that stands behind the opcode.
+_LENGTHS: Final = {_SHORT_BYTES: 1, CODES["BINBYTES"]: 4, _BYTEARRAY: 8}
 # A trace may miss so often before it has to show that it hits.
 _PATIENCE: Final = 64
 
@@ -86,6 +88,30 @@ class Sized:
     dimensions: Pick
     data: int
     exact: bool
+
+
+def _fits(one: Sized, data: bytes | memoryview, registers: list[int]) -> bool:
+    """Say whether it is plain that bytes are as long as their shape needs; else the rules decide.
+
+    Most arrays have a size or two below 65,536.  To read these here takes half the time.
+    """
+    known = one.dtype.known
+    if known is None or one.dtype.has_objects:
+        return False
+    size = known.itemsize
+    for at in one.dimensions(registers):
+        code = data[at]
+        if code == _BININT1:
+            size *= data[at + 1]
+        elif code == _BININT2:
+            size *= data[at + 1] | data[at + 2] << 8
+        else:
+            return False
+    at = registers[one.data]
+    width = _LENGTHS.get(data[at])
+    if width is None or (one.exact and data[at] == _BYTEARRAY):
+        return False
+    return 0 < size == int.from_bytes(data[at + 1 : at + 1 + width], "little")
 
 
 @dataclass(slots=True)
@@ -137,7 +163,6 @@ class Trace:
     size: int
     hits: int = 0
     misses: int = 0
-    pattern: Sequence[patterns.Segment] | None = None
 
     def replay(self, machine: Machine, here: int) -> int:
         """Verify the object whose state begins at `here`, or leave it to the machine.
@@ -161,8 +186,8 @@ class Trace:
         inline: list[tuple[Inline, int, int, int, tuple[int, ...]]] = []
         edges: list[int] = []
         try:
-            end = self._follow(machine, here, registers, inline, edges)
-            if end and not patterns.fit(self.sized, machine.data, registers):
+            end = self._match(machine, here, registers, inline, edges)
+            if end:
                 self._measure(machine, registers)
         except (RuleBroken, IndexError, ValueError, OverflowError, struct.error):
             end = 0
@@ -191,8 +216,6 @@ class Trace:
         machine.hits += 1
         machine.context.hits += 1
         self.hits += 1
-        if self.hits == patterns.FROM:
-            self.pattern = patterns.of(self.pieces, ATOM, RAW, END)
         return end
 
     def _missed(self) -> None:
@@ -201,27 +224,12 @@ class Trace:
         if self.misses > _PATIENCE + 2 * self.hits:
             self.made.kind.trace = None
 
-    def _follow(
-        self,
-        machine: Machine,
-        here: int,
-        registers: list[int],
-        inline: list[tuple[Inline, int, int, int, tuple[int, ...]]],
-        edges: list[int],
-    ) -> int:
-        """Find what stands in the holes, by pattern if that will do; return the end, or 0."""
-        if self.pattern is not None:
-            end = patterns.follow(self.pattern, machine, here, registers, edges)
-            if end:
-                return end
-            registers[:] = self.fixed
-            edges.clear()
-        return self._match(machine, here, registers, inline, edges)
-
     def _measure(self, machine: Machine, registers: list[int]) -> None:
         """Hold bytes to shapes; raise as the rules do."""
         constants = machine.constants
         for one in self.sized:
+            if _fits(one, machine.data, registers):
+                continue
             shape = arrays.read_shape(one.dimensions(registers), constants)
             data = registers[one.data]
             length = constants.bytes_length(data) if one.exact else constants.raw_length(data)

@@ -13,7 +13,11 @@ def test_files_are_made_and_measured(tmp_path):
     arguments = ["--quick", "--kinds", "tiny,npz", "-o", str(output)]
     ended = CliRunner().invoke(inspecting.main, arguments)
     assert ended.exit_code == 0, ended.output
-    ours = [one for one in json.loads(output.read_text("utf-8"))["rows"] if one["scanner"] == inspecting.OURS]
+    ours = [
+        one
+        for one in json.loads(output.read_text("utf-8"))["rows"]
+        if one["scanner"] == inspecting.OURS
+    ]
     assert [one["job"] for one in ours] == ["tiny.pkl", "tiny.joblib", "arrays.npz"]
     assert {one["says"] for one in ours} == {"safe"}
     assert all(one["ratio"] == 1 and one["best"] > 0 for one in ours)

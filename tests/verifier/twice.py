@@ -9,7 +9,7 @@ from typing import Any
 from safeserial.errors import SafeSerialError
 from safeserial.payload import Payload
 from safeserial.policy import Policy
-from safeserial.verifier import patterns, tracing
+from safeserial.verifier import tracing
 
 POLICY = Policy.default()
 
@@ -38,14 +38,13 @@ def judge(format: str, members: dict[str, bytes], *, traced: bool, policy: Polic
         source = _survey()._open(given, policy.limits)
     except SafeSerialError as error:
         return (type(error), str(error)), None
-    # Streams of tests are short: traces are learnt from the second object on, and compiled once
-    # they have fitted.
-    pace = tracing.FROM, tracing.PACE, patterns.FROM
-    tracing.FROM, tracing.PACE, patterns.FROM = 2, 1, 1
+    # Streams of tests are short: traces are learnt from the second object on.
+    pace = tracing.FROM, tracing.PACE
+    tracing.FROM, tracing.PACE = 2, 1
     try:
         return _judge(given, policy, source, traced)
     finally:
-        tracing.FROM, tracing.PACE, patterns.FROM = pace
+        tracing.FROM, tracing.PACE = pace
 
 
 def _judge(given: Payload, policy: Policy, source: Any, traced: bool) -> Any:
