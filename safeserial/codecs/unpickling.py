@@ -7,15 +7,15 @@ resolves names itself, because pickle's own resolving would rename them once mor
 
 from __future__ import annotations
 
-import io
 import pickle
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from safeserial.codecs import arrow, distributions, spatial, successors
+from safeserial.codecs import arrow, distributions, spatial, successors, views
 from safeserial.codecs.boosters import Boosters
+from safeserial.codecs.reader import reader
 from safeserial.errors import (
     EnvironmentMismatchError,
     ForbiddenOperationError,
@@ -57,7 +57,7 @@ class RestrictedUnpickler(pickle.Unpickler):
     ) -> None:
         # Found by the C code when it is set up, and called without a detour through Python.
         self.persistent_load = persistent  # type: ignore[method-assign]
-        super().__init__(io.BytesIO(stream), buffers=buffers)
+        super().__init__(reader(stream), buffers=buffers)
         self.stream = stream
         self._find = finder(names, stand_ins=stand_ins, boosters=boosters)
 
@@ -98,6 +98,8 @@ def finder(
             )
         if resolved in replaced:
             return replaced[resolved]
+        if resolved in views.FROMBUFFER:
+            return views.frombuffer()
         today = successors.successor(resolved)
         if today is not None:
             return today
