@@ -12,8 +12,7 @@ from typing import Final
 # A copy of less takes no time.
 _SMALL: Final = 2**18
 _LINE: Final = 4096
-# PROTO, which is followed by the version; FRAME.
-_PROTO, _FRAME, _FRAMED = 0x80, 0x95, 4
+_PROTO, _FRAME = 0x80, 0x95
 
 
 def reader(stream: memoryview | bytes) -> io.BytesIO | Reader:
@@ -25,8 +24,9 @@ def reader(stream: memoryview | bytes) -> io.BytesIO | Reader:
         A pickle; must not change while it is read.
     """
     # Where there are no frames the unpickler reads each opcode by itself: in C, from a copy.
-    framed = stream[:1] == bytes([_PROTO]) and stream[1] >= _FRAMED and stream[2] == _FRAME
-    return Reader(memoryview(stream)) if len(stream) > _SMALL and framed else io.BytesIO(stream)
+    if len(stream) > _SMALL and (stream[0], stream[2]) == (_PROTO, _FRAME):
+        return Reader(memoryview(stream))
+    return io.BytesIO(stream)
 
 
 class Reader:
