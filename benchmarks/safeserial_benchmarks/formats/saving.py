@@ -170,15 +170,15 @@ def _save_safeserial(form: Format, model: Any, place: Place, path: Path) -> None
     ring = place.ring(form.how["signer"])
     if form.how["payload"] == "onnx":
         _keep_feeds(ss.to_onnx(model, place.sample(), path, keyring=ring), place, form.key)
-    else:
-        ss.dump(
-            model,
-            path,
-            keyring=ring,
-            format=form.how["payload"],
-            compression=form.how["compression"],
-        )
-    _keep_trust(form, place, lambda: ss.get_untrusted_types(path))
+        _keep_trust(form, place, lambda: ss.get_untrusted_types(path))  # domains of operators
+        return
+    ss.dump(
+        model,
+        path,
+        keyring=ring,
+        format=form.how["payload"],
+        compression=form.how["compression"],
+    )
 
 
 def _keep_trust(form: Format, place: Place, names: Callable[[], Sequence[str]]) -> None:
