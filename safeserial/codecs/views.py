@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Arrays made of the bytes beside them in one call, where NumPy makes three.
+"""Arrays made of the bytes beside them in fewer steps than NumPy takes.
 
 Floor 5.  A forest has 1,200 of them, and NumPy's own function takes a tenth of its loading.
 """
@@ -22,14 +22,15 @@ def frombuffer() -> Callable[..., Any]:
     """Return what takes the place of NumPy's function of this name.
 
     The verifier has admitted the call: no objects, as many bytes as the shape needs, "C" or "F".
+    ``ndarray(buffer=...)`` would be one step less, but does not hold the buffer: a bytearray that
+    stands elsewhere in the model, too, could be resized under the array.
     """
     import numpy as np
 
-    ndarray = np.ndarray
+    flat_of = np.frombuffer
 
     def make(buffer: Any, dtype: Any, shape: Any, order: Any) -> Any:
-        if not dtype.itemsize:
-            raise ValueError("itemsize cannot be zero in type")
-        return ndarray(shape, dtype, buffer, 0, None, order)
+        flat = flat_of(buffer, dtype)
+        return flat if flat.shape == shape else flat.reshape(shape, order=order)
 
     return make

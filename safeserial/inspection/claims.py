@@ -13,7 +13,7 @@ from typing import Final
 from safeserial.inspection.opcodes import STOP
 from safeserial.verifier import SurveyedGlobal
 
-_WINDOW: Final = 2**18
+_WINDOW: Final = 2**20
 _WORD: Final = b"version"
 _SKLEARN: Final = b"_sklearn_version"
 _MEMOIZED: Final = rb"(?:\x94|q.|r.{4}|p\d{1,9}\n|\np\d{1,9}\n|\n)?"
@@ -110,7 +110,7 @@ def _first(names: Sequence[SurveyedGlobal], last: bytes) -> str:
 
 
 def versions(stream: memoryview) -> dict[str, str]:
-    """Return library versions that stand in a stream's first and last 256 KiB."""
+    """Return library versions that stand in a stream's first and last MiB."""
     found: dict[str, str] = {}
     for piece in _windows(stream):
         position, others = _mentions(piece)

@@ -100,9 +100,11 @@ def test_ratios_are_taken_to_the_references(quick):
 def test_the_start_of_a_process_is_measured(quick):
     document, _ = quick
     found = {row["contender"]: row for row in rows_of(document, "startup", "process")}
-    # A difference of two times, on a machine that does other things too: it may be anything.
-    assert type(found["import safeserial"]["facts"]["over_bare_seconds"]) is float
-    assert found["import safeserial"]["value"]["median"] > 0
+    times = {name: row["value"]["median"] for name, row in found.items()}
+    assert min(times.values()) > 0
+    for name, row in found.items():  # either sign on a busy machine; rounded
+        over = row["facts"]["over_bare_seconds"]
+        assert over == pytest.approx(times[name] - times["python -c pass"], abs=1e-3)
     assert "safeserial verify (small file)" in found
 
 

@@ -87,5 +87,22 @@ def test_arrays_are_those_of_numpy():
                     assert made.flags.writeable == wanted.flags.writeable
     with pytest.raises(ValueError, match="zero"):
         frombuffer()(b"", np.dtype("V0"), (3,), "C")
-    with pytest.raises(TypeError):
+    with pytest.raises(ValueError, match="size"):
         frombuffer()(b"1234", np.dtype("f8"), (1,), "C")
+
+
+@pytest.mark.parametrize("shape", [b"K\x04\x85", b"K\x02K\x02\x86"])
+def test_no_bytes_are_resized_under_an_array(shape, tmp_path):
+    """The stream has a bytearray twice: as an array's data, and as it is."""
+    data = b"\x96" + (32).to_bytes(8, "little") + bytes(32) + b"\x94"
+    unset = b"J\xff\xff\xff\xff" * 2
+    dtype = b"cnumpy\ndtype\n\x8c\x02f8\x89\x88\x87R(K\x03\x8c\x01<NNN" + unset + b"K\0tb"
+    array = b"cnumpy._core.numeric\n_frombuffer\n(" + data + dtype + shape + b"\x8c\x01CtR"
+    path = tmp_path / "both.pkl"
+    path.write_bytes(b"\x80\x05" + array + b"h\0\x86.")
+    array, raw = ss.load_unsigned(path)
+    assert array.nbytes == len(raw) == 32
+    with pytest.raises(BufferError):
+        raw.extend(bytes(2**20))
+    array[...] = 1.0
+    assert raw[6:8] == b"\xf0\x3f"
