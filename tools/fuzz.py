@@ -3,12 +3,14 @@
 
 Each target of tests/fuzz/targets.py runs in a process of its own, again and again until its time is
 up; what it finds is kept in the work folder and makes the exit status 1.  ``--keep`` then adds what
-reached new code to tests/fuzz/corpus.
+reached new code to tests/fuzz/corpus, and to tests/fuzz/campaigns.csv how long was looked.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
+import datetime
 import hashlib
 import os
 import re
@@ -20,6 +22,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 CORPUS = ROOT / "tests" / "fuzz" / "corpus"
+CAMPAIGNS = ROOT / "tests" / "fuzz" / "campaigns.csv"
 # How the time is shared: most goes to what the rest leans on.
 SHARES = {
     "opcodes": 4,
@@ -115,15 +118,33 @@ def keep(target: str, work: Path) -> None:
         (kept / hashlib.sha256(data).hexdigest()[:16]).write_bytes(data)
 
 
-def report(target: str, work: Path) -> str:
-    """Return a line about what a target's log says."""
+def outcome(target: str, work: Path) -> dict[str, int]:
+    """Return what a target's log and findings say."""
     log = work / f"{target}.log"
     text = log.read_text("utf-8", "replace") if log.exists() else ""
-    runs = sum(map(int, re.findall(r"stat::number_of_executed_units:\s*(\d+)", text)))
-    coverage = re.findall(r"cov: (\d+) ft: (\d+)", text)
-    reached = "coverage {}, features {}".format(*coverage[-1]) if coverage else "no coverage"
-    found = len(list((work / "found").glob(f"{target}-*")))
-    return f"{target}: {runs} executions, {reached}, {found} found"
+    coverage, features = (re.findall(r"cov: (\d+) ft: (\d+)", text) or [(0, 0)])[-1]
+    return {
+        "executions": sum(map(int, re.findall(r"stat::number_of_executed_units:\s*(\d+)", text))),
+        "coverage": int(coverage),
+        "features": int(features),
+        "found": len(list((work / "found").glob(f"{target}-*"))),
+    }
+
+
+def record(target: str, minutes: float, figures: dict[str, int]) -> None:
+    """Add a campaign to the table of those that were kept."""
+    row = {
+        "day": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "target": target,
+        "minutes": round(minutes, 1),
+        **figures,
+    }
+    new = not CAMPAIGNS.exists()
+    with CAMPAIGNS.open("a", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, row, lineterminator="\n")
+        if new:
+            writer.writeheader()
+        writer.writerow(row)
 
 
 def main() -> int:
@@ -141,10 +162,13 @@ def main() -> int:
     whole = sum(SHARES[one] for one in chosen)
     found = 0
     for target in chosen:
+        begun = time.monotonic()
         found += campaign(target, options.minutes * 60 * SHARES[target] / whole, work)
+        figures = outcome(target, work)
         if options.keep:
             keep(target, work)
-        print(report(target, work), flush=True)
+            record(target, (time.monotonic() - begun) / 60, figures)
+        print(f"{target}: {figures}", flush=True)
     return 1 if found else 0
 
 

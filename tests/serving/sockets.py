@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import re
 import socket
 
+_GONE = {errno.ENOTCONN, errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE}
 _STATUS = re.compile(rb"HTTP/1\.1 (\d{3}) ")
 
 
@@ -52,13 +54,18 @@ def answers(raw: bytes, *, head_only=False):
 def perform(server, attack):
     """Carry an attack out and return the statuses of the answers."""
     with connect(server) as connection:
-        with contextlib.suppress(ConnectionError):
+        try:
             for piece in attack.pieces:
                 connection.sendall(piece)
-            if attack.end == "cut":
-                return []
             if attack.end == "half":
                 connection.shutdown(socket.SHUT_WR)
+        except OSError as failure:
+            # A server that has refused and gone before all was sent is within its rights. Python
+            # knows ENOTCONN, which a shutdown behind a reset gives, as no kind of ConnectionError.
+            if failure.errno not in _GONE:
+                raise
+        if attack.end == "cut":
+            return []
         first = attack.pieces[0] if attack.pieces else b""
         return [
             status
