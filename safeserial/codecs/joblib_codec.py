@@ -70,6 +70,7 @@ class JoblibCodec:
 
     def decode(self, admitted: Admitted, boosters: Boosters | None = None) -> Any:
         """Build the model; arrays of an uncompressed payload are views of its memory."""
+        unpickling.refuse_outdated(admitted)
         boosters = Boosters(forbidden=True) if boosters is None else boosters
         made = [
             None if inline.dtype.code[0] == "O" else _plain(inline) for inline in admitted.arrays

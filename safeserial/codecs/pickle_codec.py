@@ -141,6 +141,7 @@ class PickleCodec:
 
     def decode(self, admitted: Admitted, boosters: Boosters | None = None) -> Any:
         """Build the model; its arrays are writable views of the payload's memory."""
+        unpickling.refuse_outdated(admitted)
         boosters = Boosters(forbidden=True) if boosters is None else boosters
         made = _Made(admitted.parts, unpickling.finder(admitted.names, boosters=boosters))
         model = unpickling.load(

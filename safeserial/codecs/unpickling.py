@@ -24,6 +24,7 @@ from safeserial.errors import (
     SafeSerialError,
 )
 from safeserial.policy import Name
+from safeserial.verifier import Admitted
 
 
 class RestrictedUnpickler(pickle.Unpickler):
@@ -160,6 +161,22 @@ def find_object(name: Name) -> Any:
             differences=[(package, "?", getattr(sys.modules.get(package), "__version__", ""))],
         ) from None
     return found
+
+
+def refuse_outdated(admitted: Admitted) -> None:
+    """Refuse states that the installed library would read in another form than they have.
+
+    Raises
+    ------
+    EnvironmentMismatchError
+        If the payload has one.
+    """
+    for module, qualname in sorted(admitted.outdated):
+        package = module.partition(".")[0]
+        raise EnvironmentMismatchError(
+            f"{module}.{qualname} has a state that an earlier version wrote",
+            differences=[(package, "?", getattr(sys.modules.get(package), "__version__", ""))],
+        )
 
 
 def load(unpickler: RestrictedUnpickler) -> Any:

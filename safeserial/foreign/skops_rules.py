@@ -15,6 +15,7 @@ from safeserial.errors import CorruptArtifactError
 from safeserial.foreign import npy
 from safeserial.foreign.archive import open_archive
 from safeserial.foreign.skops_nodes import Node, Rule, Use, constant
+from safeserial.verifier.intrinsic import TUPLE_STATES
 
 _SCALARS: Final = frozenset(
     "bool bool_ int8 int16 int32 int64 uint8 uint16 uint32 uint64 intc uintc longlong ulonglong "
@@ -139,7 +140,10 @@ def _object(use: Use) -> None:
         use.state["content"] = _nothing()
         use.tree.changed = True
     elif state is not None:
-        use.child(state)
+        given, parts = use.child(state), TUPLE_STATES.get(use.name)
+        whole = given.name == ("builtins", "tuple") and given.kind == "TupleNode"
+        if parts is not None and not (whole and len(given.value) == parts[0]):
+            raise use.broken(f"is given another state than a tuple of {parts[0]} parts")
 
 
 def _nothing() -> dict[str, Any]:

@@ -83,6 +83,8 @@ class Admitted:
         Out-of-band buffers of a pickle payload, and what its persistent ids stand for.
     arrays : tuple of InlineArray
         What persistent ids of a joblib payload stand for.
+    outdated : frozenset of (module, qualname)
+        Classes whose state is one of an earlier version, and must not be given to today's.
     """
 
     format: str
@@ -90,3 +92,4 @@ class Admitted:
     names: Mapping[Name, Name]
     parts: Parts = field(default_factory=Parts)
     arrays: tuple[InlineArray, ...] = field(default=(), repr=False)
+    outdated: frozenset[Name] = frozenset()

@@ -59,6 +59,8 @@ class Context:
         self.names: dict[Name, Name] = {}
         self.arrays: list[InlineArray] = []
         self.builds: set[Name] = set()
+        # Classes of which there is a state that today's library would misread.
+        self.outdated: set[Name] = set()
         self.opcodes = 0
         # Objects that were verified by a trace.
         self.hits = 0

@@ -73,6 +73,28 @@ ARRAY_ATTRIBUTES: Final[dict[Name, frozenset[str]]] = {
 # Classes whose __setstate__ does with a tuple what no rule here could check: it hands a part of it
 # to an array of its own making.
 DICT_STATES: Final[frozenset[Name]] = frozenset({("pandas.arrays", "SparseArray")})
+# Compiled classes whose __setstate__ takes so many parts from a tuple without counting them: of a
+# shorter one, or a list, it would read whatever lies behind.  First the number of today's
+# scikit-learn, then what earlier ones wrote, which would end a process today just as well.
+TUPLE_STATES: Final[dict[Name, tuple[int, ...]]] = {
+    **{
+        ("sklearn.metrics._dist_metrics", f"{metric}Distance{bits}"): (
+            (5,) if metric == "PyFunc" else (3,)
+        )
+        for metric in (
+            *("BrayCurtis", "Canberra", "Chebyshev", "Dice", "Euclidean", "Hamming", "Haversine"),
+            *("Jaccard", "Kulsinski", "Mahalanobis", "Manhattan", "Matching", "Minkowski"),
+            *("PyFunc", "RogersTanimoto", "RussellRao", "SEuclidean", "SokalMichener"),
+            *("SokalSneath", "WMinkowski"),
+        )
+        for bits in ("32", "64")
+    },
+    **{
+        (f"sklearn.neighbors._{kind.lower().replace('tree', '_tree')}", f"{kind}{bits}"): (13, 12)
+        for kind in ("BallTree", "KDTree")
+        for bits in ("", "32", "64")
+    },
+}
 # Classes whose attributes are compared, hashed or printed while a stream is still being read,
 # before any validator could look at them: what stands there is plain.
 QUIET_STATES: Final[frozenset[Name]] = frozenset(
@@ -101,5 +123,5 @@ MANAGERS: Final[frozenset[Name]] = frozenset(
 )
 # All names that something here holds for.
 SPECIAL: Final[frozenset[Name]] = (
-    frozenset({*RULES, *ARRAY_ATTRIBUTES}) | DICT_STATES | QUIET_STATES | FRAMES
+    frozenset({*RULES, *ARRAY_ATTRIBUTES, *TUPLE_STATES}) | DICT_STATES | QUIET_STATES | FRAMES
 )

@@ -76,6 +76,8 @@ def set_state(machine: Machine, target: Instance, state: Value) -> None:
     if not kind.seen:
         kind.seen = True
         machine.context.builds.add(kind.name)
+    if kind.parts is not None:
+        _check_parts(machine, kind, state)
     if type(state) is DictValue:
         _set_attributes(machine, target, state)
         return
@@ -88,6 +90,15 @@ def set_state(machine: Machine, target: Instance, state: Value) -> None:
         if kind.arrays or kind.dict_state:
             raise RuleBroken("its state is a dict")
         _check_state(machine, kind, state)
+
+
+def _check_parts(machine: Machine, kind: Kind, state: Value) -> None:
+    """Hold a state that compiled code takes apart uncounted to the number of its parts."""
+    today, *earlier = kind.parts or ()
+    if type(state) is not tuple or len(state) not in (today, *earlier):
+        raise RuleBroken(f"its state is a tuple of {today} parts")
+    if len(state) != today:
+        machine.context.outdated.add(kind.name)
 
 
 def _set_attributes(machine: Machine, target: Instance, state: DictValue) -> None:

@@ -169,6 +169,7 @@ def _admitted(payload: Payload, source: _Source, context: Context) -> Admitted:
         names=dict(context.names),
         parts=source.parts,
         arrays=tuple(context.arrays),
+        outdated=frozenset(context.outdated),
     )
 
 

@@ -18,6 +18,7 @@ from safeserial.verifier.intrinsic import (
     FRAMES,
     QUIET_STATES,
     STORABLE,
+    TUPLE_STATES,
 )
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Kind:
 
     __slots__ = (
         *("arrays", "begun", "buildable", "dict_state", "guarded", "lessons", "name", "rule"),
-        *("seen", "shape", "trace", "trusted"),
+        *("parts", "seen", "shape", "trace", "trusted"),
     )
 
     def __init__(self, name: Name, grant: Grant, *, buildable: bool | None = None) -> None:
@@ -49,6 +50,7 @@ class Kind:
         self.trusted = _is_trusted(grant)
         self.dict_state = name in DICT_STATES
         self.arrays = ARRAY_ATTRIBUTES.get(name)
+        self.parts = TUPLE_STATES.get(name)
         # Its values are looked at one by one.
         self.guarded = self.arrays is not None or name in QUIET_STATES or name in FRAMES
         self.seen = False

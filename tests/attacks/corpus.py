@@ -597,6 +597,21 @@ def states() -> Iterator[Case]:
             FORBIDDEN,
             "crash",
         ),
+        "metric of no state's parts": (
+            New(Name("sklearn.metrics._dist_metrics", "DiceDistance32"), ()),
+            FORBIDDEN,
+            "crash",
+        ),
+        "metric of a list": (
+            New(Name("sklearn.metrics._dist_metrics", "EuclideanDistance64"), [2.0]),
+            FORBIDDEN,
+            "crash",
+        ),
+        "index of no state's parts": (
+            New(Name("sklearn.neighbors._kd_tree", "KDTree"), ()),
+            FORBIDDEN,
+            "crash",
+        ),
         "partial of a value": (
             Call(partial, Name("numpy", "exp"), states=((1, (), {}, {}),)),
             FORBIDDEN,

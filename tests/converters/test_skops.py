@@ -414,6 +414,18 @@ def test_what_compiled_code_follows_is_validated_by_content(make, tmp_path):
     assert seen
 
 
+@pytest.mark.parametrize("kind", ["KDTree", "EuclideanDistance64"])
+@pytest.mark.parametrize("cut", [slice(0), slice(-1)])
+def test_states_that_compiled_code_does_not_count(kind, cut, tmp_path):
+    data = skops.dumps(KNeighborsClassifier(algorithm="kd_tree").fit(X, Y))
+
+    def shorten(schema):
+        (node,) = (one for one in nodes(schema, "ObjectNode") if one["__class__"] == kind)
+        node["content"]["content"] = node["content"]["content"][cut]
+
+    refused(tmp_path, edited(data, shorten))
+
+
 @pytest.mark.parametrize(
     "spoil",
     [

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +15,11 @@ from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KDTree, KNeighborsRegressor
 from sklearn.preprocessing import StandardScaler
 
-from safeserial.errors import ForbiddenOperationError
+import safeserial as ss
+from safeserial.errors import EnvironmentMismatchError, ForbiddenOperationError
 from safeserial.policy import Policy
 from safeserial.verifier import admit
 from tests.verifier.streams import (
@@ -152,3 +156,27 @@ def test_metadata_requests_are_not_in_states() -> None:
         for one in (model, clone(scaler)):
             again = round_trip(pickle.dumps(one, 4))
             assert again.get_metadata_routing().fit.requests == {"sample_weight": True}
+
+
+class Older(pickle.Pickler):
+    """Writes neighbours' indices as scikit-learn did before they had weights."""
+
+    def reducer_override(self, value: Any) -> Any:
+        """Leave out the last part."""
+        if type(value) is not KDTree:
+            return NotImplemented
+        return (*value.__reduce__()[:2], value.__getstate__()[:12])
+
+
+def test_a_shorter_state_of_an_earlier_version_is_named_and_not_used(tmp_path: Path) -> None:
+    """Today's __setstate__ reads a thirteenth part, whatever lies there."""
+    model = KNeighborsRegressor(algorithm="kd_tree").fit(np.eye(4), np.arange(4))
+    file = io.BytesIO()
+    Older(file, 2).dump(model)
+    path = tmp_path / "older.pkl"
+    path.write_bytes(file.getvalue())
+    assert ss.inspect(path).verdict == "safe"
+    with pytest.raises(EnvironmentMismatchError, match=r"saved under scikit-learn .*KDTree"):
+        ss.load_unsigned(path)
+    with ss.guard(), path.open("rb") as stream, pytest.raises(EnvironmentMismatchError):
+        pickle.load(stream)

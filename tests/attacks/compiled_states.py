@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Wrong states and arguments for every compiled class of the allowlists, opened one by one.
+
+Compiled ``__setstate__`` functions take tuples apart without counting, and trust what they find.
+Run as a program with a number: opens the streams from that one on and prints a line before each,
+so that whoever started it knows which one ended the process.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import pickle
+import sys
+import types
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from safeserial import errors, load_unsigned
+from safeserial.policy import Name, Policy
+
+ATOMS: tuple[Any, ...] = (
+    *(None, 0, -1, 2**31, 1.5, "a", b"ab", (), {}, [], np.float64(1.0)),
+    *(np.arange(6.0).reshape(2, 3), np.zeros(0), np.zeros((0, 0)), np.array(["a"])),
+)
+LENGTHS = (1, 2, 3, 4, 5, 9, 11, 12, 13, 14)
+
+
+def listed(*roles: str) -> Iterator[tuple[Name, Any]]:
+    """Yield the installed classes that may be used in all these roles."""
+    for name, grant in sorted(Policy.default().allowlist.grants.items()):
+        if not grant.roles.issuperset(roles):
+            continue
+        try:
+            kind = importlib.import_module(name[0])
+            for part in name[1].split("."):
+                kind = getattr(kind, part)
+        except (ImportError, AttributeError):
+            continue
+        if isinstance(kind, type):
+            yield name, kind
+
+
+def method(kind: type, name: str) -> Any:
+    """Return a method as the class that defines it has it, None for those of every object."""
+    found = (vars(base) for base in kind.__mro__ if base is not object)
+    return next((one[name] for one in found if name in one), None)
+
+
+def with_compiled(name: str, *roles: str) -> dict[Name, Any]:
+    """Return the classes with these roles that have a compiled method of that name."""
+    return {
+        one: kind
+        for one, kind in listed(*roles)
+        if not isinstance(method(kind, name), types.FunctionType | staticmethod | types.NoneType)
+    }
+
+
+def honest(name: Name, kind: Any) -> tuple[Any, ...]:
+    """Return the state of an instance that scikit-learn made, where that is a tuple."""
+    if name[1].endswith("Tree") and name[0].startswith("sklearn.neighbors"):
+        made = kind(np.arange(60.0).reshape(20, 3))
+    elif name[0] == "sklearn.metrics._dist_metrics":
+        arguments = {
+            "Mahalanobis": {"V": np.eye(3)},
+            "PyFunc": {"func": np.mean},
+            "SEuclidean": {"V": np.ones(3)},
+            "Minkowski": {"p": 3},
+        }
+        made = kind(**arguments.get(name[1].partition("Distance")[0], {}))
+    else:
+        return ()
+    state: tuple[Any, ...] = made.__getstate__()
+    return state
+
+
+def states(name: Name, kind: Any) -> Iterator[Any]:
+    """Yield states of every length, and honest ones of which one part is something else."""
+    yield from ((), [], {}, "", "abc", b"", b"abcdefgh", None, 0, 1.5, np.zeros(3))
+    for length in LENGTHS:
+        yield from ((one,) * length for one in ATOMS)
+        yield [None] * length
+    right = honest(name, kind)
+    for position in range(len(right)):
+        for one in ATOMS:
+            yield (*right[:position], one, *right[position + 1 :])
+        yield right[:position]
+
+
+def opcodes(value: Any) -> bytes:
+    """Return what pushes a value, without header, frame and STOP."""
+    file = io.BytesIO()
+    pickler = pickle._Pickler(file, 4)
+    pickler.framer.start_framing = lambda: None  # type: ignore[method-assign]
+    pickler.dump(value)
+    return file.getvalue()[2:-1]
+
+
+def streams() -> Iterator[tuple[str, bytes]]:
+    """Yield what is tried, and the stream."""
+    for name, kind in with_compiled("__setstate__", "build").items():
+        for state in states(name, kind):
+            yield f"{name[1]} with {state!r:.80}", written(name, (), opcodes(state) + b"b")
+    for name in with_compiled("__new__", "new"):
+        for length in range(5):
+            for one in ATOMS:
+                arguments = (one,) * length
+                yield f"{name[1]} of {arguments!r:.80}", written(name, arguments, b"")
+
+
+def written(name: Name, arguments: tuple[Any, ...], rest: bytes) -> bytes:
+    """Return a stream that makes an instance."""
+    named = b"".join(b"\x8c" + bytes([len(one)]) + one.encode() for one in name)
+    return b"\x80\x04" + named + b"\x93" + opcodes(arguments) + b"\x81" + rest + b"."
+
+
+def main() -> None:
+    """Open the streams from a number on."""
+    warnings.simplefilter("ignore")
+    file = Path("stream.pkl")
+    for number, (what, stream) in enumerate(streams()):
+        if number < int(sys.argv[1]):
+            continue
+        print(number, ascii(what), flush=True)
+        try:
+            file.write_bytes(stream)
+            load_unsigned(file)
+        except errors.SafeSerialError:
+            continue
+    print("done")
+
+
+if __name__ == "__main__":
+    main()
