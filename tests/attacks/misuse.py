@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Wrong states and arguments for every compiled class of the allowlists, opened one by one.
+"""Wrong states and arguments for all that the allowlists let a stream make, opened one by one.
 
 Compiled ``__setstate__`` functions take tuples apart without counting, and trust what they find.
 Run as a program with a number: opens the streams from that one on and prints a line before each,
@@ -19,6 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.random import MT19937
+from sklearn._loss._loss import CyHalfMultinomialLoss
+from sklearn.metrics._dist_metrics import EuclideanDistance64
+from sklearn.neighbors import KDTree
 
 from safeserial import errors, load_unsigned
 from safeserial.policy import Name, Policy
@@ -27,22 +31,24 @@ ATOMS: tuple[Any, ...] = (
     *(None, 0, -1, 2**31, 1.5, "a", b"ab", (), {}, [], np.float64(1.0)),
     *(np.arange(6.0).reshape(2, 3), np.zeros(0), np.zeros((0, 0)), np.array(["a"])),
 )
+# Classes that functions of the allowlists make instances of, and what comes behind them.
+MADE: tuple[Any, ...] = (KDTree, EuclideanDistance64, CyHalfMultinomialLoss, MT19937, np.ndarray)
+BEHIND: tuple[Any, ...] = (None, 0, (), (None,), (0, 0), np.zeros(3))
 LENGTHS = (1, 2, 3, 4, 5, 9, 11, 12, 13, 14)
 
 
 def listed(*roles: str) -> Iterator[tuple[Name, Any]]:
-    """Yield the installed classes that may be used in all these roles."""
+    """Yield the installed objects that may be used in all these roles."""
     for name, grant in sorted(Policy.default().allowlist.grants.items()):
         if not grant.roles.issuperset(roles):
             continue
         try:
-            kind = importlib.import_module(name[0])
+            found = importlib.import_module(name[0])
             for part in name[1].split("."):
-                kind = getattr(kind, part)
+                found = getattr(found, part)
         except (ImportError, AttributeError):
             continue
-        if isinstance(kind, type):
-            yield name, kind
+        yield name, found
 
 
 def method(kind: type, name: str) -> Any:
@@ -56,7 +62,8 @@ def with_compiled(name: str, *roles: str) -> dict[Name, Any]:
     return {
         one: kind
         for one, kind in listed(*roles)
-        if not isinstance(method(kind, name), types.FunctionType | staticmethod | types.NoneType)
+        if isinstance(kind, type)
+        and not isinstance(method(kind, name), types.FunctionType | staticmethod | types.NoneType)
     }
 
 
@@ -104,18 +111,27 @@ def streams() -> Iterator[tuple[str, bytes]]:
     """Yield what is tried, and the stream."""
     for name, kind in with_compiled("__setstate__", "build").items():
         for state in states(name, kind):
-            yield f"{name[1]} with {state!r:.80}", written(name, (), opcodes(state) + b"b")
+            yield f"{name[1]} with {state!r:.80}", written(name, b")\x81" + opcodes(state) + b"b")
     for name in with_compiled("__new__", "new"):
-        for length in range(5):
-            for one in ATOMS:
-                arguments = (one,) * length
-                yield f"{name[1]} of {arguments!r:.80}", written(name, arguments, b"")
+        for given in several(ATOMS):
+            yield f"{name[1]} of {given!r:.80}", written(name, opcodes(given) + b"\x81")
+    for name, _ in listed("call"):
+        behind = ((one, *given) for one in MADE for given in several(BEHIND))
+        for given in (*several(ATOMS), *behind):
+            yield f"{name[1]}{given!r:.80}", written(name, opcodes(given) + b"R")
 
 
-def written(name: Name, arguments: tuple[Any, ...], rest: bytes) -> bytes:
-    """Return a stream that makes an instance."""
-    named = b"".join(b"\x8c" + bytes([len(one)]) + one.encode() for one in name)
-    return b"\x80\x04" + named + b"\x93" + opcodes(arguments) + b"\x81" + rest + b"."
+def several(atoms: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+    """Yield arguments, up to four."""
+    for length in range(5):
+        for one in atoms if length else atoms[:1]:
+            yield (one,) * length
+
+
+def written(name: Name, rest: bytes) -> bytes:
+    """Return a stream in which something is done with a name."""
+    called = b"".join(b"\x8c" + bytes([len(one)]) + one.encode() for one in name)
+    return b"\x80\x04" + called + b"\x93" + rest + b"."
 
 
 def main() -> None:

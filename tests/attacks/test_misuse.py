@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""No state and no arguments that a stream can give a compiled class end the process."""
+"""No state and no arguments that a stream can give to what is listed end the process."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.attacks import compiled_states
+from tests.attacks import misuse
 from tests.attacks.test_corpus import ENVIRONMENT
 
 FEW = 5
@@ -19,7 +19,7 @@ def test_no_process_ends(tmp_path: Path) -> None:
     start = 0
     while len(ended) < FEW:
         run = subprocess.run(
-            [sys.executable, "-X", "faulthandler", "-m", compiled_states.__name__, str(start)],
+            [sys.executable, "-X", "faulthandler", "-m", misuse.__name__, str(start)],
             capture_output=True,
             check=False,
             cwd=tmp_path,
@@ -36,7 +36,7 @@ def test_no_process_ends(tmp_path: Path) -> None:
 
 
 def test_it_tries_what_it_should() -> None:
-    with_state = compiled_states.with_compiled("__setstate__", "build")
+    with_state = misuse.with_compiled("__setstate__", "build")
     assert ("sklearn.neighbors._kd_tree", "KDTree") in with_state
     assert len(with_state) > 60
-    assert len(compiled_states.with_compiled("__new__", "new")) > 40
+    assert len(misuse.with_compiled("__new__", "new")) > 40
