@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import importlib
 import io
+import json
 import pickle
 import sys
 import types
 import warnings
+import zipfile
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +124,29 @@ def streams() -> Iterator[tuple[str, bytes]]:
             yield f"{name[1]}{given!r:.80}", written(name, opcodes(given) + b"R")
 
 
+def skops_files() -> Iterator[tuple[str, bytes]]:
+    """Yield the same for skops files: an object of each class with states of JSON."""
+    shared = {"__class__": "tuple", "__module__": "builtins", "__loader__": "TupleNode"}
+    kinds = {**with_compiled("__setstate__", "build"), **with_compiled("__new__", "new", "build")}
+    for name in kinds:
+        for length in (None, *range(6), 12, 13):
+            for one in ("null", "0", "-1", '"a"') if length else ("null",):
+                leaf = {**shared, "__class__": "str", "__loader__": "JsonNode", "content": one}
+                state = leaf if length is None else {**shared, "content": [leaf] * length}
+                node = {
+                    "__class__": name[1],
+                    "__module__": name[0],
+                    "__loader__": "ObjectNode",
+                    "content": state,
+                    "protocol": 2,
+                    "_skops_version": "0.16",
+                }
+                file = io.BytesIO()
+                with zipfile.ZipFile(file, "w") as archive:
+                    archive.writestr("schema.json", json.dumps(node))
+                yield f"{name[1]} in skops with {length} of {one}", file.getvalue()
+
+
 def several(atoms: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
     """Yield arguments, up to four."""
     for length in range(5):
@@ -138,7 +164,7 @@ def main() -> None:
     """Open the streams from a number on."""
     warnings.simplefilter("ignore")
     file = Path("stream.pkl")
-    for number, (what, stream) in enumerate(streams()):
+    for number, (what, stream) in enumerate(chain(streams(), skops_files())):
         if number < int(sys.argv[1]):
             continue
         print(number, ascii(what), flush=True)
