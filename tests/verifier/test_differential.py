@@ -42,6 +42,8 @@ def check(data: bytes, format: str = "pickle") -> bool:
     except SafeSerialError:
         survey(payload(data, format), POLICY)
         return False
+    if admitted.outdated:  # no codec builds it
+        return True
     reference = Reference(admitted, admitted.stream)
     try:
         reference.load()
