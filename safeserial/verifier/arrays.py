@@ -157,11 +157,7 @@ def _unit(state: Tuple, constants: Constants) -> str:
         raw = constants.value(unit[0])
         name = raw if isinstance(raw, str) else raw.decode("ascii")
     number, denominator, event = (constants.integer(part) for part in unit[1:])
-    if (
-        name not in (*_UNITS, "generic")
-        or not 1 <= number < 2**31
-        or (denominator, event) != (1, 1)
-    ):
+    if name not in _UNITS or not 1 <= number < 2**31 or (denominator, event) != (1, 1):
         raise RuleBroken("a date's dtype needs its unit")
     return name if number == 1 else f"{number}{name}"
 
