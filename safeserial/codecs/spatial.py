@@ -57,6 +57,8 @@ def _read(state: object) -> tuple[Any, int, Any]:
     data, leafsize, boxsize = state[_DATA], state[_LEAFSIZE], state[_BOXSIZE]
     if type(data) is not np.ndarray or data.dtype != np.float64 or data.ndim != 2:  # noqa: PLR2004
         raise InvalidStateError("a k-d tree's data are no table of numbers")
+    if len(data) and not data.shape[1]:  # of no bytes, and as many points as somebody likes
+        raise InvalidStateError("a k-d tree's points have no coordinates")
     if type(leafsize) is not int or leafsize < 1:
         raise InvalidStateError(f"a k-d tree's leaves hold {str(leafsize)[:40]} points")
     fits = type(boxsize) is np.ndarray and boxsize.dtype == np.float64

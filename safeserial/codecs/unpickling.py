@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from safeserial.codecs import arrow, distributions, spatial, successors, views
+from safeserial.codecs import arrow, born, distributions, spatial, successors, views
 from safeserial.codecs.boosters import Boosters
 from safeserial.codecs.reader import reader
 from safeserial.errors import (
@@ -120,7 +120,7 @@ def inert(found: Any) -> Any:
         return spatial.stand_in()
     if arrow.is_strings(found):
         return arrow.stand_in(found)
-    return successors.spline(found) if successors.is_spline(found) else found
+    return successors.spline(found) if successors.is_spline(found) else born.checked(found)
 
 
 def find_object(name: Name) -> Any:

@@ -48,6 +48,7 @@ _SPARSE: Final = frozenset(
 )
 _LONGEST_RANGE: Final = 2**31
 _MOST_POOL: Final = 1024
+_LONGEST_TEXT: Final = 200
 
 
 def _json(use: Use) -> Any:
@@ -144,6 +145,16 @@ def _object(use: Use) -> None:
         whole = given.name == ("builtins", "tuple") and given.kind == "TupleNode"
         if parts is not None and not (whole and len(given.value) == parts[0]):
             raise use.broken(f"is given another state than a tuple of {parts[0]} parts")
+        if use.name[0].partition(".")[0] == "pandas":
+            _caches(use, [given, *(given.value if given.kind == "TupleNode" else ())])
+
+
+def _caches(use: Use, states: list[Node]) -> None:
+    for state in states:
+        held = state.value.get("_cache") if state.kind == "DictNode" else None
+        # Compiled properties look for results in it without asking what it is.
+        if held is not None and held.kind != "DictNode":
+            raise use.broken("keeps results in something else than a dict")
 
 
 def _nothing() -> dict[str, Any]:
@@ -163,6 +174,8 @@ def _constructor(use: Use) -> None:
     if arguments.kind != "TupleNode":
         raise CorruptArtifactError("a constructor has no arguments")
     grant = use.granted("call", rules=("", "literal", "range", "constants", "numbers"))
+    if use.name[0].partition(".")[0] == "pandas":
+        _pandas_dtype(use, arguments.value)
     if grant is None or not grant.rule:
         return
     values = arguments.value
@@ -180,6 +193,14 @@ def _constructor(use: Use) -> None:
         type(one) is int and abs(one) <= _LONGEST_RANGE for one in plain
     ):
         raise use.broken("is no range that a model would have")
+
+
+def _pandas_dtype(use: Use, values: list[Node]) -> None:
+    """Refuse what pandas would build of nodes that nobody has checked yet, and long texts."""
+    if not use.name[1].endswith("Dtype"):
+        raise use.broken("makes an object of pandas that is no dtype")
+    if any(isinstance(one.value, str) and len(one.value) > _LONGEST_TEXT for one in values):
+        raise use.broken("has a longer text than dtypes have")
 
 
 def _loss(use: Use) -> None:

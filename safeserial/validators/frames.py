@@ -21,6 +21,8 @@ def check_manager(manager: Any) -> Iterable[Any]:
     axes, blocks = list(manager.axes), list(manager.blocks)
     items = len(axes[0])
     rows = len(axes[-1])
+    # Before the places are made an array: a slice may say that they are any number.
+    ensure(manager, all(len(one.mgr_locs) <= items for one in blocks), "a block has more columns")
     places = [np.asarray(block.mgr_locs.as_array) for block in blocks]
     one_dimension = len(axes) == 1
     for block, place in zip(blocks, places, strict=True):

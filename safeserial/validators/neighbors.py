@@ -81,6 +81,9 @@ def _check_ranges(tree: Any, nodes: Array, levels: int, rows: int) -> None:
     ensure(tree, leaf[reached].all(), "a node of the last level has children")
 
 
+_NORMS = frozenset({"X_norm_squared", "Y_norm_squared"})
+
+
 def check_neighbors(model: Any) -> None:
     """Check that a neighbours model, its rows, its tree and its labels agree."""
     state = vars(model)
@@ -94,6 +97,11 @@ def check_neighbors(model: Any) -> None:
         state["n_features_in_"] = shape[1]
     width = whole(model, state, "n_features_in_", 1)
     ensure(model, shape == (rows, width), f"_fit_X has shape {shape} instead of {(rows, width)}")
+    for name in ("metric_params", "effective_metric_params_"):
+        # Lengths of rows, which compiled code reads one for each row, however many they are.
+        given = state.get(name)
+        norms = isinstance(given, dict) and not _NORMS.isdisjoint(given)
+        ensure(model, not norms, f"{name} has lengths of rows")
     tree = state.get("_tree")
     if tree is not None:
         if not is_index(tree):

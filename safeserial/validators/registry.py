@@ -55,6 +55,7 @@ VALIDATORS: Final[dict[Name, Check]] = {
     **_of("safeserial.codecs.distributions", "Discarded", containers.refuse_discarded),
     **_of("safeserial.codecs.spatial", "Unbuilt", containers.refuse_unbuilt),
     **_of("safeserial.codecs.arrow", "Unbuilt", containers.refuse_unbuilt),
+    **_of("safeserial.codecs.born", "Unbuilt", containers.refuse_unbuilt),
     # trees
     **_of("sklearn.ensemble._forest", "BaseForest", forests.check_forest),
     **_of("sklearn.ensemble._iforest", "IsolationForest", forests.check_isolation_forest),

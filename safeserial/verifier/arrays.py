@@ -18,6 +18,7 @@ from safeserial.verifier.values import (
     ArrayValue,
     DictValue,
     DTypeValue,
+    Instance,
     ListValue,
     RuleBroken,
     Tuple,
@@ -270,8 +271,22 @@ def read_shape(value: Value, constants: Constants) -> tuple[int, ...]:
 
 
 def nested_arrays(items: Iterable[Value]) -> int:
-    """Return how many arrays of objects stand in each other among values."""
-    return max((one.depth for one in items if type(one) is ArrayValue), default=0)
+    """Return how many arrays of objects, and containers like them, stand in each other in these."""
+    return max(
+        (
+            one.depth
+            for one in items
+            if type(one) is ArrayValue or (type(one) is Instance and one.kind.shape)
+        ),
+        default=0,
+    )
+
+
+def nest(outer: Instance, items: Iterable[Value], least: int = 0) -> None:
+    """Count how deeply containers stand in each other of which one frees the next."""
+    outer.depth = max(outer.depth, 1 + max(least, nested_arrays(items)))
+    if outer.depth > _MAX_NESTED:
+        raise RuleBroken("containers stand in each other too deeply")
 
 
 def product(shape: Sequence[int]) -> int:

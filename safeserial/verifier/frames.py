@@ -26,6 +26,8 @@ from safeserial.verifier.values import (
 _CATEGORICAL: Final = ("pandas", "Categorical")
 _LIBRARIES: Final = frozenset({"pandas", "datetime", "numpy"})
 _NESTED: Final = 2
+_BOUNDS: Final = frozenset({"start", "stop", "step"})
+_ITEM_BYTES: Final = 8
 
 
 def index(use: Use) -> Value:
@@ -34,10 +36,17 @@ def index(use: Use) -> Value:
     made = _instance(use, cls, "index")
     if not isinstance(arguments, DictValue) or arguments.flat is None:
         raise RuleBroken("an index is made of a dict")
+    bounds: dict[str, int] = {}
     for key, value in zip(arguments.flat[::2], arguments.flat[1::2], strict=True):
-        use.constants.text(key)
+        name = use.constants.text(key)
+        if name in _BOUNDS and type(value) is int:
+            bounds[name] = use.constants.integer(value)
         if not isinstance(value, Unknown):
             _plain(value)
+    if bounds:
+        # As if it were an array: pandas makes one of it wherever one is asked for.
+        steps = range(bounds.get("start", 0), bounds.get("stop", 0), bounds.get("step", 1) or 1)
+        use.context.allocate(_ITEM_BYTES * max(0, -((steps.start - steps.stop) // steps.step)))
     return made
 
 

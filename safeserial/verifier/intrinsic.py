@@ -112,7 +112,7 @@ QUIET_STATES: Final[frozenset[Name]] = frozenset(
     }
 )
 # Attributes that are compared with a string, or printed, at the same time.
-QUIET_ATTRIBUTES: Final = frozenset({"_sklearn_version", "bit_generator"})
+QUIET_ATTRIBUTES: Final = frozenset({"_sklearn_version", "bit_generator", "out_of_bounds"})
 # Properties of pandas.DataFrame and Series that call methods of what they find, and what they find.
 FRAMES: Final[frozenset[Name]] = frozenset({("pandas", "DataFrame"), ("pandas", "Series")})
 FRAME_PARTS: Final = frozenset(

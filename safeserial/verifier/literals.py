@@ -10,6 +10,7 @@ import datetime
 import re
 from typing import Final
 
+from safeserial.verifier.arrays import nest
 from safeserial.verifier.use import Use
 from safeserial.verifier.values import (
     ArrayValue,
@@ -168,7 +169,11 @@ def filled(use: Use, kind: str) -> Value:  # noqa: C901 - one line for each kind
             use.context.keys.charge(member, use.nests, use.constants)
     if kind == "frozenset":
         return use.nests.frozenset(members)
-    return SetValue() if kind == "set" else use.result()
+    if kind == "set":
+        return SetValue()
+    result = use.result()
+    nest(result, members, source.depth if isinstance(source, ListValue) else 0)
+    return result
 
 
 def _mapping(use: Use, source: Value, members: list[Value]) -> Value:

@@ -49,6 +49,7 @@ _SLOT_STATE: Final = 2
 # SciPy's distributions keep a text about themselves, and numpy.vectorize a name beside it; nothing
 # looks these up but help().
 _HARMLESS: Final = frozenset({"__doc__", "__name__"})
+_CACHES: Final = frozenset({DictValue, Unknown})
 _MEASURED: Final = frozenset({tuple, Arguments, FrozenSetValue, Instance})
 
 
@@ -161,6 +162,9 @@ def _check_state(machine: Machine, kind: Kind, state: Value) -> None:
     # Of anything else __setstate__ may call methods: an instance may have a `pop` of its own.
     if type(state) is tuple:
         check_tuple(machine, state)
+        for part in state if kind.caching else ():
+            if type(part) is DictValue and part.flat is not None:
+                _check_caches(machine, part.flat[::2], part.flat[1::2])
         if kind.rule == "extension-array":
             _check_backed(state)
         elif len(state) == _SLOT_STATE and type(state[1]) is DictValue and kind.rule != "slots":
@@ -205,6 +209,8 @@ def _check_values(machine: Machine, kind: Kind, keys: list[Value], values: list[
     """Hold what a state sets off at once to what cannot do anything."""
     if kind.arrays:
         _check_arrays(machine, kind.arrays, keys, values)
+    if kind.caching:
+        _check_caches(machine, keys, values)
     if kind.name in QUIET_STATES and not all(_is_quiet(one) or _is_cache(one) for one in values):
         raise RuleBroken("what it is printed and compared by is plain")
     if kind.name not in FRAMES:
@@ -218,6 +224,12 @@ def _check_values(machine: Machine, kind: Kind, keys: list[Value], values: list[
         )
         if text in ("_mgr", "_data") and not managed:
             raise RuleBroken("a data frame's blocks are held by a BlockManager")
+
+
+def _check_caches(machine: Machine, keys: list[Value], values: list[Value]) -> None:
+    for key, value in zip(keys, values, strict=True):
+        if machine.constants.value(key) == "_cache" and type(value) not in _CACHES:
+            raise RuleBroken("what pandas keeps results in is a dict")
 
 
 def _is_cache(value: Value) -> bool:

@@ -11,7 +11,7 @@ import re
 from typing import Final
 
 from safeserial.errors import CorruptArtifactError
-from safeserial.verifier.arrays import nested_arrays
+from safeserial.verifier.arrays import nest, nested_arrays
 from safeserial.verifier.constants import COUNTED, pieces
 from safeserial.verifier.machine import NESTED, Machine, Step, Stop
 from safeserial.verifier.memo import hold, put, recall, settle
@@ -254,6 +254,7 @@ def extend(machine: Machine, target: Value, items: list[Value]) -> None:
         target.items = None
     elif isinstance(target, Instance) and "s" in target.kind.shape:
         machine.context.allocate(8 * len(items))
+        nest(target, items)
     elif not isinstance(target, Unknown):
         raise RuleBroken("items are appended only to lists made in this file")
 
@@ -314,6 +315,7 @@ def update(machine: Machine, target: Value, items: list[Value]) -> None:
             target.flat = None
     elif isinstance(target, Instance) and "m" in target.kind.shape:
         machine.context.allocate(_DICT_BYTES * len(items) // 2)
+        nest(target, items)
     elif not isinstance(target, Unknown):
         raise RuleBroken("items are set only in dicts made in this file")
 

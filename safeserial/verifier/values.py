@@ -15,7 +15,6 @@ from safeserial.verifier.admitted import DType
 from safeserial.verifier.intrinsic import (
     ARRAY_ATTRIBUTES,
     DICT_STATES,
-    FRAMES,
     QUIET_STATES,
     STORABLE,
     TUPLE_STATES,
@@ -37,8 +36,8 @@ class Kind:
     """What instances of one class may be done to; found once for each name of the stream."""
 
     __slots__ = (
-        *("arrays", "begun", "buildable", "dict_state", "guarded", "lessons", "name", "rule"),
-        *("parts", "seen", "shape", "trace", "trusted"),
+        *("arrays", "begun", "buildable", "caching", "dict_state", "guarded", "lessons", "name"),
+        *("parts", "rule", "seen", "shape", "trace", "trusted"),
     )
 
     def __init__(self, name: Name, grant: Grant, *, buildable: bool | None = None) -> None:
@@ -51,8 +50,10 @@ class Kind:
         self.dict_state = name in DICT_STATES
         self.arrays = ARRAY_ATTRIBUTES.get(name)
         self.parts = TUPLE_STATES.get(name)
+        # Compiled properties of pandas look for results in its `_cache`, as in a dict.
+        self.caching = name[0].partition(".")[0] == "pandas"
         # Its values are looked at one by one.
-        self.guarded = self.arrays is not None or name in QUIET_STATES or name in FRAMES
+        self.guarded = self.arrays is not None or self.caching or name in QUIET_STATES
         self.seen = False
         # How its instances are written, once there were some (`traces`); the last one that was
         # begun, with the offset and the length of the memo after its NEWOBJ; what was learnt.

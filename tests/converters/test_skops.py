@@ -426,6 +426,30 @@ def test_states_that_compiled_code_does_not_count(kind, cut, tmp_path):
     refused(tmp_path, edited(data, shorten))
 
 
+def of_pandas(name, loader, content):
+    leaf = {"__class__": "str", "__module__": "builtins", "__loader__": "JsonNode"}
+    items = {key: {**leaf, "content": json.dumps(value)} for key, value in content.items()}
+    kinds = {"__class__": "list", "__module__": "builtins", "__loader__": "ListNode"}
+    texts = {"__class__": "str", "__module__": "builtins", "__loader__": "TypeNode"}
+    state = {"__class__": "dict", "__module__": "builtins", "__loader__": "DictNode"}
+    if loader == "ObjectNode":
+        state |= {"content": items, "key_types": {**kinds, "content": [texts] * len(items)}}
+    else:
+        state |= {"__class__": "tuple", "__loader__": "TupleNode", "content": [*items.values()]}
+    module, _, name = name.rpartition(".")
+    node = {"__class__": name, "__module__": module, "__loader__": loader, "content": state}
+    return edited(plain(), lambda _: {**node, "protocol": 2, "_skops_version": "0.16"})
+
+
+def test_objects_of_pandas_that_others_would_use_unseen(tmp_path):
+    cached = of_pandas("pandas.arrays.IntegerArray", "ObjectNode", {"_cache": "dtype"})
+    assert "dict" in str(refused(tmp_path, cached))
+    frequency = of_pandas("pandas.PeriodDtype", "ConstructorFromReduceNode", {"0": "1" * 90_000})
+    assert "longer text" in str(refused(tmp_path, frequency))
+    places = of_pandas("pandas._libs.sparse.IntIndex", "ConstructorFromReduceNode", {"0": 1})
+    assert "no dtype" in str(refused(tmp_path, places))
+
+
 @pytest.mark.parametrize(
     "spoil",
     [

@@ -48,7 +48,7 @@ class FoundError(AssertionError):
 POLICY = Policy.default()
 NO_PARTS = world.Parts.of(world.artifact())
 # A constructor may refuse its arguments, or an object its state, with any error but these.
-WILD = (FoundError, Stranger, MemoryError, RecursionError, EOFError)
+WILD = (FoundError, Stranger, MemoryError, EOFError)
 # pickle's own errors that are about a class or a state, never about the stream.
 ABOUT_STATES = ("NEWOBJ", "state", "checksums")
 _ORDINARY_CONTAINERS = (dict, list, set, collections.deque)

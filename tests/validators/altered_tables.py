@@ -103,6 +103,8 @@ attack("votes: labels cut", brute, lambda m: put(m, _y=m._y[:2]))
 attack("votes: classes cut", brute, lambda m: put(m, classes_=m.classes_[:1]))
 attack("neighbours: count", brute, lambda m: put(m, n_samples_fit_=FAR))
 attack("neighbours: narrow rows", brute, lambda m: put(m, _fit_X=m._fit_X[:, :1].copy()))
+attack("neighbours: lengths of rows", brute,
+       lambda m: put(m, effective_metric_params_={"Y_norm_squared": np.zeros(1)}))  # fmt: skip
 attack("neighbours: another tree", nearest, lambda m: put(m, _tree=neighbors.KDTree(X[:9])))
 attack("neighbours: no tree at all", nearest, lambda m: put(m, _tree=classifier()))
 

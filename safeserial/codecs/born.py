@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Objects of pandas are checked when they are made: others in the stream may use them at once.
+
+Floor 5.  Constructors of pandas, and properties of SciPy's interpolators, make arrays of what they
+are given while the stream is still being read, long before the walk of the validators.  A
+categorical whose codes leave its categories ends the process there.  So what compiled code would
+read is checked as soon as it has its state, and one that gets none is empty.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, Final
+
+from safeserial.errors import InvalidStateError
+from safeserial.policy import Name
+from safeserial.validators.registry import VALIDATORS
+
+_LIBRARY: Final = "pandas"
+# Of texts that constructors take apart, some in quadratic time.
+_LONGEST: Final = 200
+_MOST_PLACES: Final = 2**27
+_OPTIONS: Final = frozenset({"freq", "tz", "closed", "dtype"})
+
+
+def checked(found: Any) -> Any:
+    """Return what makes the same objects, but checks each; what is not of pandas, as it is."""
+    module = getattr(found, "__module__", None)
+    if type(module) is not str or module.partition(".")[0] != _LIBRARY:
+        return found
+    make = _MAKERS.get(getattr(found, "__name__", ""))
+    if make is not None:
+        return make(found)
+    return _stand_in(found) if isinstance(found, type) and _is_filled(found) else found
+
+
+def _check(made: Any) -> None:
+    names: list[Name] = [(base.__module__, base.__qualname__) for base in type(made).__mro__]
+    for check in dict.fromkeys(VALIDATORS[name] for name in names if name in VALIDATORS):
+        check(made)
+
+
+def _is_filled(kind: type) -> bool:
+    """Say whether instances are made first and filled afterwards, and compiled code reads them."""
+    from pandas.api.extensions import ExtensionArray
+    from pandas.core.internals.managers import BlockManager, SingleBlockManager
+
+    return issubclass(kind, ExtensionArray | BlockManager | SingleBlockManager)
+
+
+@functools.cache
+def _stand_in(kind: Any) -> type:
+    """Return a class whose instances become those of `kind`, and are checked, with their state."""
+
+    def take(self: Any, state: object) -> None:
+        self.__class__ = kind
+        _look_at(state)
+        if hasattr(kind, "__setstate__"):
+            kind.__setstate__(self, state)
+        elif isinstance(state, dict):
+            vars(self).update(state)
+        else:
+            raise InvalidStateError(f"the state of a {kind.__qualname__} is a dict")
+        _check(self)
+
+    def begin(self: Any, *arguments: Any, **named: Any) -> None:
+        self.__class__ = kind
+        kind.__init__(self, *arguments, **named)
+        _check(self)
+
+    def make(cls: Any, *arguments: Any) -> Any:
+        made = kind.__new__(cls, *arguments)
+        _fill(made, kind)
+        return made
+
+    own = {"__setstate__": take, "__init__": begin, "__slots__": (), "__module__": __name__}
+    if _is_backed(kind):
+        own["__new__"] = make
+    return type("Unbuilt", (kind,), own)
+
+
+def _look_at(state: Any) -> None:
+    """Refuse categories that are neither an index nor an array: a list would be made of them."""
+    import numpy as np
+    import pandas as pd
+
+    for part in state if isinstance(state, tuple) else (state,):
+        if isinstance(part, dict):
+            for key in ("_categories", "categories"):
+                if not isinstance(part.get(key), pd.Index | np.ndarray | None):
+                    raise InvalidStateError("categories are an index")
+
+
+def _is_backed(kind: type) -> bool:
+    from pandas._libs.arrays import NDArrayBacked
+
+    return issubclass(kind, NDArrayBacked)
+
+
+def _fill(made: Any, kind: type) -> None:
+    """Give an array that has no state yet an empty one: compiled code would copy nothing at all."""
+    import numpy as np
+    import pandas as pd
+    from pandas._libs.arrays import NDArrayBacked
+
+    empty: dict[str, tuple[Any, Any]] = {
+        "Categorical": (np.empty(0, np.int8), pd.CategoricalDtype([], ordered=False)),
+        "DatetimeArray": (np.empty(0, "M8[ns]"), np.dtype("M8[ns]")),
+        "TimedeltaArray": (np.empty(0, "m8[ns]"), np.dtype("m8[ns]")),
+        "PeriodArray": (np.empty(0, np.int64), pd.PeriodDtype("D")),
+        "StringArray": (np.empty(0, object), pd.StringDtype("python")),
+    }
+    values, dtype = empty.get(kind.__name__, (np.empty(0), np.dtype("f8")))
+    NDArrayBacked.__init__(made, values, dtype)
+
+
+def _index_maker(make: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    def made(cls: Any, arguments: Any) -> Any:
+        for key in _OPTIONS.intersection(arguments):
+            _is_short(arguments[key])
+        index = make(cls, arguments)
+        _check(index)
+        return index
+
+    return made
+
+
+def _array_maker(make: Callable[..., Any]) -> Callable[..., Any]:
+    def made(cls: Any, checksum: Any, state: Any) -> Any:
+        array = make(cls, checksum, state)
+        _fill(array, cls.__mro__[1])
+        return array
+
+    return made
+
+
+def _places_maker(make: Callable[..., Any]) -> Callable[..., Any]:
+    def made(*arguments: Any) -> Any:
+        places = make(*arguments)
+        _check(places)
+        # Whoever makes an ordinary array of one takes memory for all that are not there.
+        if places.length > _MOST_PLACES:
+            raise InvalidStateError(f"a sparse array of {places.length} places")
+        return places
+
+    return made
+
+
+def _of_short_texts(make: Callable[..., Any]) -> Callable[..., Any]:
+    def made(*arguments: Any) -> Any:
+        for one in arguments:
+            _is_short(one)
+        return make(*arguments)
+
+    return made
+
+
+def _is_short(value: object) -> None:
+    if isinstance(value, str | bytes) and len(value) > _LONGEST:
+        raise InvalidStateError(f"a text of {len(value)} characters is no date and no frequency")
+
+
+# By their names: functions that make an index, an array to be filled, the places of a sparse array.
+_MAKERS: Final[dict[str, Callable[[Any], Any]]] = {
+    **dict.fromkeys(
+        ("_new_Index", "_new_DatetimeIndex", "_new_IntervalIndex", "_new_TimedeltaIndex"),
+        _index_maker,
+    ),
+    "__pyx_unpickle_NDArrayBacked": _array_maker,
+    **dict.fromkeys(("BlockIndex", "IntIndex"), _places_maker),
+    **dict.fromkeys(("Period", "PeriodDtype", "Interval", "_unpickle_timestamp"), _of_short_texts),
+}
