@@ -20,6 +20,8 @@ from safeserial.validators.registry import VALIDATORS
 _LIBRARY: Final = "pandas"
 # Of texts that constructors take apart, some in quadratic time.
 _LONGEST: Final = 200
+# Where the state of a frame's manager has its axes and blocks, in every version of pandas since.
+_FRAME_STATE, _FRAME_FORM = 3, "0.14.1"
 _MOST_PLACES: Final = 2**27
 _OPTIONS: Final = frozenset({"freq", "tz", "closed", "dtype"})
 
@@ -52,10 +54,17 @@ def _is_filled(kind: type) -> bool:
 @functools.cache
 def _stand_in(kind: Any) -> type:
     """Return a class whose instances become those of `kind`, and are checked, with their state."""
+    manages = kind.__name__.endswith("BlockManager")
 
-    def take(self: Any, state: object) -> None:
+    def take(self: Any, state: Any) -> None:
         self.__class__ = kind
-        _look_at(state)
+        if manages:
+            parts = state[_FRAME_STATE][_FRAME_FORM]
+            _are_indexes(parts["axes"])
+            for block in parts["blocks"]:
+                _is_block(block["values"], block["mgr_locs"])
+        else:
+            _look_at(state)
         if hasattr(kind, "__setstate__"):
             kind.__setstate__(self, state)
         elif isinstance(state, dict):
@@ -66,6 +75,8 @@ def _stand_in(kind: Any) -> type:
 
     def begin(self: Any, *arguments: Any, **named: Any) -> None:
         self.__class__ = kind
+        if manages:
+            _are_indexes(arguments[1])
         kind.__init__(self, *arguments, **named)
         _check(self)
 
@@ -90,6 +101,24 @@ def _look_at(state: Any) -> None:
             for key in ("_categories", "categories"):
                 if not isinstance(part.get(key), pd.Index | np.ndarray | None):
                     raise InvalidStateError("categories are an index")
+
+
+def _are_indexes(axes: Any) -> None:
+    import pandas as pd
+
+    if type(axes) not in (list, tuple) or not all(isinstance(one, pd.Index) for one in axes):
+        raise InvalidStateError("the axes of a frame are indexes")
+
+
+def _is_block(values: Any, places: Any) -> None:
+    import numpy as np
+    import pandas as pd
+    from pandas.api.extensions import ExtensionArray
+
+    if not isinstance(values, np.ndarray | ExtensionArray | pd.Index):
+        raise InvalidStateError("a block of a frame holds an array")
+    if not isinstance(places, np.ndarray | slice | int):
+        raise InvalidStateError("a block of a frame stands at a slice of columns")
 
 
 def _is_backed(kind: type) -> bool:
@@ -136,13 +165,25 @@ def _array_maker(make: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _places_maker(make: Callable[..., Any]) -> Callable[..., Any]:
-    def made(*arguments: Any) -> Any:
-        places = make(*arguments)
+    def made(length: int, *arrays: Any) -> Any:
+        import numpy as np
+
+        if not all(type(one) is np.ndarray for one in arrays):
+            raise InvalidStateError("the places of a sparse array are arrays")
+        places = make(length, *arrays)
         _check(places)
         # Whoever makes an ordinary array of one takes memory for all that are not there.
         if places.length > _MOST_PLACES:
             raise InvalidStateError(f"a sparse array of {places.length} places")
         return places
+
+    return made
+
+
+def _block_maker(make: Callable[..., Any]) -> Callable[..., Any]:
+    def made(values: Any, places: Any, dimensions: int) -> Any:
+        _is_block(values, places)
+        return make(values, places, dimensions)
 
     return made
 
@@ -168,6 +209,7 @@ _MAKERS: Final[dict[str, Callable[[Any], Any]]] = {
         _index_maker,
     ),
     "__pyx_unpickle_NDArrayBacked": _array_maker,
+    "_unpickle_block": _block_maker,
     **dict.fromkeys(("BlockIndex", "IntIndex"), _places_maker),
     **dict.fromkeys(("Period", "PeriodDtype", "Interval", "_unpickle_timestamp"), _of_short_texts),
 }

@@ -43,8 +43,13 @@ def check_manager(manager: Any) -> Iterable[Any]:
 def check_categorical(values: Any) -> Iterable[Any]:
     """Check the codes of a categorical; return its categories."""
     codes = array(values, values._ndarray, "codes", kinds="i")  # noqa: SLF001 - `codes` is a view
-    inside(values, codes, -1, len(values.categories), "codes")
-    return (values.categories,)
+    categories = values.categories
+    bases = {
+        (base.__module__.partition(".")[0], base.__name__) for base in type(categories).__mro__
+    }
+    ensure(values, ("pandas", "Index") in bases, "its categories are no index")
+    inside(values, codes, -1, len(categories), "codes")
+    return (categories,)
 
 
 def check_dates(values: Any) -> Iterable[Any]:

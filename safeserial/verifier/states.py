@@ -167,9 +167,13 @@ def _check_state(machine: Machine, kind: Kind, state: Value) -> None:
                 _check_caches(machine, part.flat[::2], part.flat[1::2])
         if kind.rule == "extension-array":
             _check_backed(state)
-        elif len(state) == _SLOT_STATE and type(state[1]) is DictValue and kind.rule != "slots":
-            # The unpickler would call setattr, which properties of the class take part in.
-            raise RuleBroken("its class has no slots")
+        elif len(state) == _SLOT_STATE and type(state[1]) is DictValue:
+            # The unpickler calls setattr, which properties of the class take part in.
+            if kind.rule != "slots":
+                raise RuleBroken("its class has no slots")
+            values = (state[1].flat or [])[1::2]
+            if kind.name[0].partition(".")[0] == "scipy" and not all(map(_is_numeric, values)):
+                raise RuleBroken("an interpolation is made of arrays and constants")
     elif type(state) is not int and not isinstance(state, ListValue | RawValue):
         raise RuleBroken("a state is a dict or a tuple made in this file")
 
@@ -224,6 +228,21 @@ def _check_values(machine: Machine, kind: Kind, keys: list[Value], values: list[
         )
         if text in ("_mgr", "_data") and not managed:
             raise RuleBroken("a data frame's blocks are held by a BlockManager")
+
+
+def _is_numeric(value: Value) -> bool:
+    """Say whether an array can be made of a value at no cost, or none is made of it."""
+    if type(value) is tuple:
+        return all(type(part) is int or type(part) is ArrayValue for part in value)
+    if isinstance(value, ArrayValue):
+        return value.built
+    return (
+        type(value) is int or isinstance(value, DTypeValue | Global | Unknown) or _is_scalar(value)
+    )
+
+
+def _is_scalar(value: Value) -> bool:
+    return isinstance(value, Instance) and value.kind.rule == "scalar"
 
 
 def _check_caches(machine: Machine, keys: list[Value], values: list[Value]) -> None:

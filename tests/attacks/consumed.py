@@ -89,6 +89,12 @@ def grid() -> New:
     return New(Name("sklearn.model_selection._search", "ParameterGrid"), {"param_grid": [wide]})
 
 
+def frame(axis: Any, values: Any, places: Any) -> New:
+    form = {"axes": [axis, axis], "blocks": [{"values": values, "mgr_locs": places}]}
+    state = ([axis, axis], [values], [axis], {"0.14.1": form})
+    return New(Name("pandas.core.internals.managers", "BlockManager"), state)
+
+
 def nested(make: Callable[[Any], Any]) -> Any:
     value: Any = None
     for _ in range(600):
@@ -114,6 +120,14 @@ CASES: dict[str, Callable[[], Any]] = {
     "categories without end": lambda: of_categories(grid()),
     "a long range, made numbers": lambda: index(many(), dtype=FLOAT),
     "a long range, made a polynomial": lambda: polynomial(many()),
+    "a range of Python's, made a polynomial": lambda: polynomial(range(2**31)),
+    "a grid, made a polynomial": lambda: polynomial(grid()),
+    "a grid, made the axis of a frame": lambda: frame(grid(), np.zeros((1, 1)), slice(0, 1)),
+    "a grid, made the places of a block": lambda: frame(index(TEXTS), np.zeros((1, 2)), grid()),
+    "a grid, made the places of another": lambda: Call(
+        Name("pandas._libs.internals", "_unpickle_block"), np.zeros((1, 2)), grid(), 2
+    ),
+    "a grid, made sparse places": lambda: Call(BLOCKS, 10, grid(), grid()),
     "few values in many places": lambda: index(
         sparse(Call(BLOCKS, 2**31 - 1, numbers(0), numbers(1)), np.ones(1)), dtype=FLOAT
     ),
