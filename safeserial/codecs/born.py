@@ -59,10 +59,7 @@ def _stand_in(kind: Any) -> type:
     def take(self: Any, state: Any) -> None:
         self.__class__ = kind
         if manages:
-            parts = state[_FRAME_STATE][_FRAME_FORM]
-            _are_indexes(parts["axes"])
-            for block in parts["blocks"]:
-                _is_block(block["values"], block["mgr_locs"])
+            _is_frame(state[_FRAME_STATE][_FRAME_FORM])
         else:
             _look_at(state)
         if hasattr(kind, "__setstate__"):
@@ -101,6 +98,16 @@ def _look_at(state: Any) -> None:
             for key in ("_categories", "categories"):
                 if not isinstance(part.get(key), pd.Index | np.ndarray | None):
                     raise InvalidStateError("categories are an index")
+
+
+def _is_frame(parts: Any) -> None:
+    _are_indexes(parts["axes"])
+    blocks = parts["blocks"]
+    # Of other classes some never come to an end.
+    if type(blocks) not in (list, tuple):
+        raise InvalidStateError("the blocks of a frame are a list")
+    for block in blocks:
+        _is_block(block["values"], block["mgr_locs"])
 
 
 def _are_indexes(axes: Any) -> None:

@@ -123,6 +123,10 @@ CASES: dict[str, Callable[[], Any]] = {
     "a range of Python's, made a polynomial": lambda: polynomial(range(2**31)),
     "a grid, made a polynomial": lambda: polynomial(grid()),
     "a grid, made the axis of a frame": lambda: frame(grid(), np.zeros((1, 1)), slice(0, 1)),
+    "a grid, made the blocks of a frame": lambda: New(
+        Name("pandas.core.internals.managers", "BlockManager"),
+        ([], [], [], {"0.14.1": {"axes": [index(TEXTS)] * 2, "blocks": grid()}}),
+    ),
     "a grid, made the places of a block": lambda: frame(index(TEXTS), np.zeros((1, 2)), grid()),
     "a grid, made the places of another": lambda: Call(
         Name("pandas._libs.internals", "_unpickle_block"), np.zeros((1, 2)), grid(), 2

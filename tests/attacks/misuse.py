@@ -119,7 +119,7 @@ def streams() -> Iterator[tuple[str, bytes]]:
         for given in several(ATOMS):
             yield f"{name[1]} of {given!r:.80}", written(name, opcodes(given) + b"\x81")
     for name, _ in listed("call"):
-        behind = ((one, *given) for one in MADE for given in several(BEHIND))
+        behind = ((one, *given) for one in MADE for given in several(BEHIND, 2))
         for given in (*several(ATOMS), *behind):
             yield f"{name[1]}{given!r:.80}", written(name, opcodes(given) + b"R")
 
@@ -147,9 +147,9 @@ def skops_files() -> Iterator[tuple[str, bytes]]:
                 yield f"{name[1]} in skops with {length} of {one}", file.getvalue()
 
 
-def several(atoms: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
-    """Yield arguments, up to four."""
-    for length in range(5):
+def several(atoms: tuple[Any, ...], most: int = 4) -> Iterator[tuple[Any, ...]]:
+    """Yield arguments, as many as that at most."""
+    for length in range(most + 1):
         for one in atoms if length else atoms[:1]:
             yield (one,) * length
 
