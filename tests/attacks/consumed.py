@@ -160,9 +160,9 @@ def main() -> None:
     for number, (what, make) in enumerate(CASES.items()):
         if number < int(sys.argv[1]):
             continue
+        print(f"{number} {what}: ", end="", flush=True)
         path.write_bytes(dumps(make()))
         signal.alarm(SECONDS)
-        print(f"{number} {what}: ", end="", flush=True)
         try:
             load_unsigned(path)
         except errors.SafeSerialError as error:

@@ -22,6 +22,7 @@ def test_they_are_refused(tmp_path: Path) -> None:
             env={**ENVIRONMENT, "OMP_NUM_THREADS": "1"},
             text=True,
         )
+        assert run.stdout, run.stderr
         said += run.stdout.splitlines()
         if run.returncode:
             said[-1] += f"status {run.returncode} {run.stderr[:200]}"

@@ -16,6 +16,7 @@ import lzma
 import os
 import pickle
 import tempfile
+import traceback
 import types
 import warnings
 import zlib
@@ -48,7 +49,7 @@ class FoundError(AssertionError):
 POLICY = Policy.default()
 NO_PARTS = world.Parts.of(world.artifact())
 # A constructor may refuse its arguments, or an object its state, with any error but these.
-WILD = (FoundError, Stranger, MemoryError, EOFError)
+WILD = (FoundError, Stranger, MemoryError, RecursionError, EOFError)
 # pickle's own errors that are about a class or a state, never about the stream.
 ABOUT_STATES = ("NEWOBJ", "state", "checksums")
 _ORDINARY_CONTAINERS = (dict, list, set, collections.deque)
@@ -184,6 +185,12 @@ def _refused(action: Callable[[], Any]) -> bool:
     return False
 
 
+def _is_frozen(error: BaseException) -> bool:
+    """Say whether this is a FrozenEstimator without an estimator, which asks itself for its own."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return isinstance(error, RecursionError) and last.filename.endswith("/frozen/_frozen.py")
+
+
 def opcodes(data: bytes) -> bool:
     """Admit a stream, and load it with CPython's unpicklers if it is admitted."""
     form = "joblib" if b"ArrayWrapper" in data else "pickle"
@@ -199,8 +206,9 @@ def opcodes(data: bytes) -> bool:
     for unpickler in (Watched, Checked):
         try:
             unpickler(admitted, admitted.stream).load()
-        except WILD:
-            raise
+        except WILD as error:
+            if not _is_frozen(error):
+                raise
         except pickle.PickleError as error:
             if not any(word in str(error) for word in ABOUT_STATES):
                 raise
