@@ -106,8 +106,12 @@ def _is_frame(parts: Any) -> None:
     # Of other classes some never come to an end.
     if type(blocks) not in (list, tuple):
         raise InvalidStateError("the blocks of a frame are a list")
+    items = len(parts["axes"][0])
     for block in blocks:
         _is_block(block["values"], block["mgr_locs"])
+        # The manager writes at these places as soon as it has its state.
+        if not _are_inside(block["mgr_locs"], items):
+            raise InvalidStateError("a block of a frame stands outside of its columns")
 
 
 def _are_indexes(axes: Any) -> None:
@@ -126,6 +130,22 @@ def _is_block(values: Any, places: Any) -> None:
         raise InvalidStateError("a block of a frame holds an array")
     if not isinstance(places, np.ndarray | slice | int):
         raise InvalidStateError("a block of a frame stands at a slice of columns")
+
+
+def _are_inside(places: Any, items: int) -> bool:
+    import numpy as np
+
+    if isinstance(places, slice):
+        bounds = (places.start, places.stop, places.step)
+        if not all(one is None or type(one) is int for one in bounds):
+            return False
+        start, stop, step = (0 if bounds[0] is None else bounds[0], bounds[1], bounds[2] or 1)
+        # Where a slice counts backwards its end may be open, as pandas writes it.
+        low = -1 if step < 0 else 0
+        return 0 <= start <= items and (stop is None or low <= stop <= items)
+    found = np.atleast_1d(np.asarray(places))
+    whole = found.ndim == 1 and found.dtype.kind in "iu"
+    return whole and (not found.size or bool(found.min() >= 0 and found.max() < items))
 
 
 def _is_backed(kind: type) -> bool:

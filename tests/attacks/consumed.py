@@ -127,6 +127,12 @@ CASES: dict[str, Callable[[], Any]] = {
         Name("pandas.core.internals.managers", "BlockManager"),
         ([], [], [], {"0.14.1": {"axes": [index(TEXTS)] * 2, "blocks": grid()}}),
     ),
+    "a block far outside of its frame": lambda: frame(
+        index(TEXTS), np.zeros((1, 2)), np.array([2**40])
+    ),
+    "a block much longer than its frame": lambda: frame(
+        index(TEXTS), np.zeros((1, 2)), slice(0, 10**9, 1)
+    ),
     "a grid, made the places of a block": lambda: frame(index(TEXTS), np.zeros((1, 2)), grid()),
     "a grid, made the places of another": lambda: Call(
         Name("pandas._libs.internals", "_unpickle_block"), np.zeros((1, 2)), grid(), 2
