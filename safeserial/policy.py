@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, get_args
@@ -24,6 +25,18 @@ ParserRule = Literal["check", "forbid"]
 ROLES: Final = frozenset({"reference", "new", "call", "build"})
 FORMATS: Final = ("pickle", "joblib", "skops", "onnx")
 _MAX_POLICY_BYTES: Final = 4 * 2**20
+_MAX_INTEGER: Final = 2**63  # TOML promises no more, and Python does not print any number
+# tomllib takes time and memory that grow with the square of the parts of a dotted key.
+_MAX_KEY_PARTS: Final = 8
+_SEE: Final = "what a policy file says is in docs/reference/policy-file.md"
+_KEY_PART: Final = re.compile(r"""[A-Za-z0-9_-]++|"(?:[^"\\\n]|\\[^\n])*+"?|'[^'\n]*+'?""")
+# Strings of more lines and comments, whose dots are none of a key; then what may be a key.
+_TOML_TOKEN: Final = re.compile(
+    r'"""(?:[^"\\]|\\[\s\S]|"(?!""))*+(?:"{3,5})?+'
+    r"|'''(?:[^']|'(?!''))*+(?:'{3,5})?+"
+    r"|#[^\n]*+"
+    rf"|(?P<key>(?:{_KEY_PART.pattern})(?:[ \t]*+\.[ \t]*+(?:{_KEY_PART.pattern}))*+)"
+)
 
 
 @dataclass(frozen=True)
@@ -182,7 +195,10 @@ def _grant(entry: object, where: str) -> Grant:
     roles = fields.get("roles")
     if not isinstance(roles, str) or not roles.split() or set(roles.split()) - ROLES:
         raise PolicyError(f"{where}: roles are words of {', '.join(sorted(ROLES))}")
-    return Grant(frozenset(roles.split()), str(fields.get("rule", "")))
+    rule = fields.get("rule", "")
+    if not isinstance(rule, str):
+        raise PolicyError(f"{where}: a rule is the name of one", hint=_SEE)
+    return Grant(frozenset(roles.split()), rule)
 
 
 def _split(text: str) -> Name:
@@ -273,14 +289,8 @@ class Policy:
         UnreadableFileError
             If it cannot be read.
         """
-        import tomllib
-
         where = display(path)
-        try:
-            text = read_small(path, limit=_MAX_POLICY_BYTES).decode("utf-8")
-            document = tomllib.loads(text)
-        except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-            raise PolicyError(f"{where} is not TOML: {error}") from None
+        document = _read_toml(read_small(path, limit=_MAX_POLICY_BYTES), where)
         known = {
             "globals", "renames", "limits", "environment", "formats", "native_parsers", "signers",
         }  # fmt: skip
@@ -358,10 +368,16 @@ class Policy:
         PolicyError
             If there is none, or one has no name.
         """
-        listed = () if isinstance(formats, str) else tuple(map(str, formats))
-        if not listed or not all(listed):
-            raise PolicyError("formats is a list of names, for instance ['pickle', 'joblib']")
-        return dataclasses.replace(self, formats=listed)
+        given: object = formats
+        listed: tuple[object, ...] = ()
+        if isinstance(given, Iterable) and not isinstance(given, str | Mapping):
+            listed = tuple(given)
+        names = tuple(one for one in listed if isinstance(one, str) and one)
+        if not names or len(names) != len(listed):
+            raise PolicyError(
+                "formats is a list of names", hint="for instance ['pickle', 'joblib']"
+            )
+        return dataclasses.replace(self, formats=names)
 
     def with_native_parsers(self, rule: ParserRule) -> Policy:
         """Return this policy with another rule for what native parsers read.
@@ -406,5 +422,41 @@ def _dotted(name: object) -> str:
 
 def _table(value: object, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise PolicyError(f"{where}: limits is a table")
+        raise PolicyError(f"{where}: limits is a table", hint=_SEE)
+    known = {one.name for one in dataclasses.fields(Limits)}
+    if unknown := value.keys() - known:
+        raise PolicyError(f"{where}: no such limit: {min(unknown)!r}"[:200], hint=_SEE)
     return value
+
+
+def _read_toml(data: bytes, where: str) -> dict[str, Any]:
+    """Read a small TOML document that may be hostile."""
+    import tomllib
+
+    try:
+        text = data.decode("utf-8")
+        _check_keys(text)
+        document = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # a plain one, of a number too long to read
+        raise PolicyError(f"{where} is not TOML: {error}"[:400], hint=_SEE) from None
+    left: list[Any] = [document]
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            left.extend(value.values())
+        elif isinstance(value, list):
+            left.extend(value)
+        elif isinstance(value, int) and not -_MAX_INTEGER <= value < _MAX_INTEGER:
+            raise PolicyError(f"{where}: a number is too large", hint=_SEE)
+    return document
+
+
+def _check_keys(text: str) -> None:
+    """Refuse keys of many parts before they are parsed."""
+    for found in _TOML_TOKEN.finditer(text):
+        key = found["key"]
+        if key and key.count(".") >= _MAX_KEY_PARTS:
+            parts = sum(1 for _ in _KEY_PART.finditer(key))
+            if parts > _MAX_KEY_PARTS:
+                line = text.count("\n", 0, found.start()) + 1
+                raise ValueError(f"a key of {parts} parts (at line {line})")

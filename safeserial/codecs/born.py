@@ -68,6 +68,9 @@ def _stand_in(kind: Any) -> type:
             vars(self).update(state)
         else:
             raise InvalidStateError(f"the state of a {kind.__qualname__} is a dict")
+        own = getattr(self, "__dict__", {})
+        if "_cache" in own:
+            own["_cache"] = {}  # answers to questions that pandas can ask once more
         _check(self)
 
     def begin(self: Any, *arguments: Any, **named: Any) -> None:

@@ -17,7 +17,7 @@ from safeserial.errors import (
     SafeSerialError,
     UnsupportedVersionError,
 )
-from safeserial.foreign.archive import open_archive, packed
+from safeserial.foreign.archive import Archive, open_archive, packed
 from safeserial.foreign.skops_nodes import Tree
 from safeserial.foreign.skops_rules import RULES
 from safeserial.policy import Name, Policy
@@ -25,6 +25,12 @@ from safeserial.policy import Name, Policy
 SCHEMA: Final = "schema.json"
 LAST_PROTOCOL: Final = 2
 _LARGEST_SCHEMA: Final = 64 * 2**20
+# Schemas repeat themselves, but never that often.
+_MOST_PACKED: Final = 200
+_SLACK: Final = 4 * 2**20
+# A list or dict takes at least so many bytes; skops writes hardly one in a hundred bytes of text.
+_BRACKET_BYTES: Final = 64
+_TEXT_BYTES: Final = 4
 
 
 def examine(
@@ -56,13 +62,11 @@ def examine(
     """
     whole = bytes(data)
     archive = open_archive(whole, policy.limits)
-    text = archive.read(SCHEMA)
-    if len(text) > _LARGEST_SCHEMA:
-        raise LimitExceededError(f"the skops schema has {len(text)} bytes")
+    text = _text(archive, policy)
     try:
-        schema = json.loads(bytes(text), object_pairs_hook=_unique)
+        schema = json.loads(text, object_pairs_hook=_unique)
         protocol = _protocol(schema)
-        tree = Tree(archive, policy, protocol, RULES)
+        tree = Tree(archive, policy, protocol, RULES, max(len(whole), len(text)))
         tree.root(schema)
     except SafeSerialError:
         raise
@@ -74,6 +78,20 @@ def examine(
         members: dict[str, bytes | memoryview] = {name: archive.read(name) for name in tree.files}
         whole = packed({**members, SCHEMA: json.dumps(schema).encode("ascii")})
     return whole, tree.names, tuple(sorted(tree.untrusted))
+
+
+def _text(archive: Archive, policy: Policy) -> bytes:
+    """Return the schema, if parsing it costs about what a schema costs."""
+    place = archive.places.get(SCHEMA)
+    if place is not None and (
+        place.size > _LARGEST_SCHEMA or place.size > place.packed * _MOST_PACKED + _SLACK
+    ):
+        raise LimitExceededError(f"the skops schema has {place.size} bytes")
+    text = bytes(archive.read(SCHEMA))
+    brackets = text.count(b"[") + text.count(b"{")
+    if _BRACKET_BYTES * brackets - _TEXT_BYTES * len(text) > policy.limits.inflation:
+        raise LimitExceededError("the skops schema is made of brackets")
+    return text
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -11,11 +11,12 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
-from safeserial.errors import CorruptArtifactError
-from safeserial.foreign import npy
+from safeserial.errors import CorruptArtifactError, LimitExceededError
+from safeserial.foreign import npy, skops_states
 from safeserial.foreign.archive import open_archive
 from safeserial.foreign.skops_nodes import Node, Rule, Use, constant
-from safeserial.verifier.intrinsic import TUPLE_STATES
+from safeserial.verifier import literals
+from safeserial.verifier.intrinsic import is_stored
 
 _SCALARS: Final = frozenset(
     "bool bool_ int8 int16 int32 int64 uint8 uint16 uint32 uint64 intc uintc longlong ulonglong "
@@ -40,6 +41,8 @@ _DISTRIBUTIONS: Final = frozenset(
     {"scipy.stats._continuous_distns", "scipy.stats._discrete_distns"}
 )
 _LOSSES: Final = frozenset({"sklearn._loss._loss", "sklearn.linear_model._sgd_fast"})
+_TREE_ARRAYS: Final = {"nodes": 1, "values": 3}
+_UNDIVIDED: Final = frozenset({"sklearn.tree._classes"})
 _BIT_GENERATORS: Final = frozenset("MT19937 PCG64 PCG64DXSM Philox SFC64".split())
 _SEED_PARTS: Final = frozenset({"entropy", "spawn_key", "pool_size", "n_children_spawned"})
 _SPARSE: Final = frozenset(
@@ -47,8 +50,11 @@ _SPARSE: Final = frozenset(
     for name in "format shape data indices indptr row col offsets coords _is_array".split()
 )
 _LONGEST_RANGE: Final = 2**31
+_INTEGER_BYTES: Final = 36  # in a list
 _MOST_POOL: Final = 1024
 _LONGEST_TEXT: Final = 200
+_LONGEST_SHAPE: Final = 64
+_UNPACKING_SLACK: Final = 16 * 2**20
 
 
 def _json(use: Use) -> Any:
@@ -70,6 +76,7 @@ def _dict(use: Use) -> dict[str, Node]:
             raise use.broken("has keys that skops cannot read back: only texts and numbers")
         if kind.name[1] not in {"str", "str_"}:
             use.tree.hash_one(float(key) if not key.lstrip("-").isdigit() else int(key))
+    use.keys = tuple(kind.name for kind in kinds.value)
     return {key: use.child(one) for key, one in content.items()}
 
 
@@ -77,6 +84,8 @@ def _default_dict(use: Use) -> None:
     """``defaultdict(**main)`` with a factory."""
     use.require("collections.defaultdict")
     main, factory = use.part("main"), use.part("default_factory")
+    if main.kind == "DictNode" and not skops_states.has_texts(main):
+        raise use.broken("is made of keywords that are no texts")
     named = factory.kind == "TypeNode" and factory.name in _FACTORIES
     none = factory.kind == "JsonNode" and factory.value is None
     if main.kind != "DictNode" or not (none or named):
@@ -120,16 +129,16 @@ def _reference(use: Use) -> None:
     """Take the object of that name."""
     if use.kind == "FunctionNode" and not use.tree.protocol:
         raise use.broken("is of skops' first protocol, which put another name in its content")
-    use.granted("reference", "new", rules=_ANY_REFERENCE)
-
-
-_ANY_REFERENCE: Final = ("", "literal", "bytes", "numbers", "slots", "container")
+    # Whoever keeps a class may call it later, with arguments of the file's own.
+    grant = use.granted("reference", rules=("", "literal", "bytes", "numbers"))
+    if grant is not None and not is_stored(use.name, grant):
+        raise use.broken(f"keeps {use.dotted}, which is listed only for objects of it")
 
 
 def _type(use: Use) -> None:
     """Take the object of that name; a builtin function among them."""
-    if use.name not in _KEYS:
-        use.granted("reference", "new", rules=(*_ANY_REFERENCE, "ndarray-reconstruct"))
+    if use.name not in _KEYS | _FACTORIES:
+        _reference(use)
 
 
 def _object(use: Use) -> None:
@@ -141,20 +150,7 @@ def _object(use: Use) -> None:
         use.state["content"] = _nothing()
         use.tree.changed = True
     elif state is not None:
-        given, parts = use.child(state), TUPLE_STATES.get(use.name)
-        whole = given.name == ("builtins", "tuple") and given.kind == "TupleNode"
-        if parts is not None and not (whole and len(given.value) == parts[0]):
-            raise use.broken(f"is given another state than a tuple of {parts[0]} parts")
-        if use.name[0].partition(".")[0] == "pandas":
-            _caches(use, [given, *(given.value if given.kind == "TupleNode" else ())])
-
-
-def _caches(use: Use, states: list[Node]) -> None:
-    for state in states:
-        held = state.value.get("_cache") if state.kind == "DictNode" else None
-        # Compiled properties look for results in it without asking what it is.
-        if held is not None and held.kind != "DictNode":
-            raise use.broken("keeps results in something else than a dict")
+        skops_states.check(use, use.child(state))
 
 
 def _nothing() -> dict[str, Any]:
@@ -173,34 +169,71 @@ def _constructor(use: Use) -> None:
     arguments = use.child(use.state.get("content"))
     if arguments.kind != "TupleNode":
         raise CorruptArtifactError("a constructor has no arguments")
-    grant = use.granted("call", rules=("", "literal", "range", "constants", "numbers"))
-    if use.name[0].partition(".")[0] == "pandas":
-        _pandas_dtype(use, arguments.value)
-    if grant is None or not grant.rule:
+    grant = use.granted("call", rules=tuple(_CONSTRUCTORS))
+    if use.trusted or grant is None:
         return
-    values = arguments.value
-    if grant.rule == "literal":
-        if len(values) > 1 or any(one.kind not in {"ListNode", "TupleNode"} for one in values):
-            raise use.broken("is made of something else than one list")
-        if use.name[1] in {"set", "frozenset"}:
-            for one in values:
-                _hashable(use, one.value)
-        return
+    # In pickles functions of pyarrow are replaced by others, and those of pandas have rules.
+    package, is_dtype = use.name[0].partition(".")[0], use.name[1].endswith("Dtype")
+    if package == "pyarrow" or (package == "pandas" and not is_dtype):
+        raise use.broken(f"makes an object of {package} that is no dtype")
+    _CONSTRUCTORS[grant.rule](use, arguments.value)
+
+
+def _made_plain(use: Use, values: list[Node]) -> None:
+    if use.name == ("datetime", "timezone"):
+        _made_moment(use, values)
+    elif use.name[0].partition(".")[0] == "pandas":
+        # It would look into what nobody has checked yet.
+        if any(isinstance(one.value, str) and len(one.value) > _LONGEST_TEXT for one in values):
+            raise use.broken("has a longer text than dtypes have")
+        _only_constants(use, values)
+
+
+def _made_moment(use: Use, values: list[Node]) -> None:
+    """Accept constants, the bytes that a calendar has, and other objects of datetime."""
+    for one in values:
+        made = one.kind in {"ConstructorFromReduceNode", "ObjectNode"}
+        known = one.name[0] == "datetime" or (made and use.tree.is_trusted(one.name))
+        if not (one.kind in {"JsonNode", "BytesNode"} or (made and known)):
+            raise use.broken("is made of something else than constants and a time zone")
+    skops_states.check_moment(use, values)
+
+
+def _made_literal(use: Use, values: list[Node]) -> None:
+    # Lists, tuples, dicts and sets have nodes of their own.
+    if use.name != ("builtins", "frozenset"):
+        raise use.broken(f"makes a {use.dotted}, for which skops has another node")
+    if len(values) > 1 or any(one.kind not in {"ListNode", "TupleNode"} for one in values):
+        raise use.broken("is made of something else than one list")
+    for one in values:
+        _hashable(use, one.value)
+
+
+def _made_range(use: Use, values: list[Node]) -> None:
+    """Accept three integers, which count as what whoever walks the range makes of them."""
+    _only_constants(use, values)
+    plain = [one.value for one in values]
+    whole = all(type(one) is int and abs(one) <= _LONGEST_RANGE for one in plain)
+    if not whole or not 1 <= len(plain) <= 3:  # noqa: PLR2004
+        raise use.broken("is no range that a model would have")
+    use.tree.inflate(_INTEGER_BYTES * len(range(*plain)))
+
+
+def _only_constants(use: Use, values: list[Node]) -> None:
     if use.name[1] in {"Decimal", "Fraction"} or any(one.kind != "JsonNode" for one in values):
         raise use.broken("is made of something else than constants")
-    plain = [one.value for one in values]
-    if grant.rule == "range" and not all(
-        type(one) is int and abs(one) <= _LONGEST_RANGE for one in plain
-    ):
-        raise use.broken("is no range that a model would have")
+    rule = literals.numbers if use.rule == "numbers" else literals.constants_only
+    skops_states.hold(use, rule, [one.value for one in values])
 
 
-def _pandas_dtype(use: Use, values: list[Node]) -> None:
-    """Refuse what pandas would build of nodes that nobody has checked yet, and long texts."""
-    if not use.name[1].endswith("Dtype"):
-        raise use.broken("makes an object of pandas that is no dtype")
-    if any(isinstance(one.value, str) and len(one.value) > _LONGEST_TEXT for one in values):
-        raise use.broken("has a longer text than dtypes have")
+_CONSTRUCTORS: Final = {
+    "": _made_plain,
+    "moment": _made_moment,
+    "literal": _made_literal,
+    "range": _made_range,
+    "constants": _only_constants,
+    "numbers": _only_constants,
+}
 
 
 def _loss(use: Use) -> None:
@@ -237,6 +270,14 @@ def _tree(use: Use) -> None:
     for one in (features, outputs):
         if one.kind != "JsonNode" or type(one.value) is not int or not 0 <= one.value < 2**31:
             raise use.broken("has another number of features or outputs than trees have")
+    for name, one in state.value.items():
+        # It reads the length of an array of no dimensions, before it looks whether it has any.
+        if name in _TREE_ARRAYS:
+            whole = skops_states.is_array(one) and len(one.value.shape) == _TREE_ARRAYS[name]
+        else:
+            whole = one.kind == "JsonNode"
+        if not whole:
+            raise use.broken("is made of something else than arrays and numbers")
     form = classes.value
     if not isinstance(form, npy.Array) or form.shape != (outputs.value,) or form.dtype[1] != "i":
         raise use.broken("has no number of classes for each output")
@@ -280,10 +321,12 @@ def _rows(use: Use, items: list[Node], sizes: list[int], seen: set[tuple[int, in
         raise use.broken("has another number of objects than its shape says")
     for one in items:
         if len(sizes) == 1:
-            if one.kind not in {"JsonNode", "ObjectNode", "TypeNode", "FunctionNode", "TreeNode"}:
-                scalar = one.kind == "NdArrayNode" and one.name != ("numpy", "ndarray")
-                if not scalar:
-                    raise use.broken("holds objects that NumPy would take apart")
+            scalar = one.kind == "NdArrayNode" and one.name != ("numpy", "ndarray")
+            # A pipeline has a length and items; of scikit-learn's, only boosting keeps such tables.
+            tree = one.kind == "ObjectNode" and one.name[0] in _UNDIVIDED
+            plain = one.kind in {"JsonNode", "TypeNode", "FunctionNode", "TreeNode"}
+            if not (scalar or tree or plain):
+                raise use.broken("holds objects that NumPy would take apart")
         elif one.kind != "ListNode":
             raise use.broken("has another shape than it says")
         elif (key := (id(one), len(sizes))) not in seen:
@@ -294,7 +337,9 @@ def _rows(use: Use, items: list[Node], sizes: list[int], seen: set[tuple[int, in
 def _masked(use: Use) -> None:
     """``MaskedArray(data, mask)``, whatever the label says."""
     use.require("numpy.ma.MaskedArray", "numpy.ma.core.MaskedArray")
-    if any(use.part(one).kind != "NdArrayNode" for one in ("data", "mask")):
+    data, mask = use.part("data"), use.part("mask")
+    # NumPy asks each object of a mask whether it is true.
+    if data.kind != "NdArrayNode" or not skops_states.is_array(mask):
         raise use.broken("is made of something else than two arrays")
 
 
@@ -309,7 +354,7 @@ def _random_state(use: Use) -> None:
     """``RandomState()``, then its ``set_state`` with a dict."""
     use.require("numpy.random.mtrand.RandomState")
     state = use.child(use.state.get("content"))
-    if state.kind != "DictNode" or _text_of(state, "bit_generator") != "MT19937":
+    if not skops_states.is_plain(state) or _text_of(state, "bit_generator") != "MT19937":
         raise use.broken("has no state that a RandomState has")
 
 
@@ -319,9 +364,9 @@ def _generator(use: Use) -> None:
     if use.tree.protocol < 2:  # noqa: PLR2004
         raise use.broken("is of an older protocol of skops")
     state, seed = use.part("bit_generator"), use.part("seed_seq")
-    if state.kind != "DictNode" or _text_of(state, "bit_generator") not in _BIT_GENERATORS:
+    if not skops_states.is_plain(state) or _text_of(state, "bit_generator") not in _BIT_GENERATORS:
         raise use.broken("calls something else than one of NumPy's bit generators")
-    if seed.kind != "DictNode" or not set(seed.value) <= _SEED_PARTS:
+    if not skops_states.is_plain(seed, most=_MOST_POOL) or not set(seed.value) <= _SEED_PARTS:
         raise use.broken("has a seed of another form")
     pool = seed.value.get("pool_size")
     if pool is not None and not (type(pool.value) is int and 0 < pool.value <= _MOST_POOL):
@@ -329,7 +374,7 @@ def _generator(use: Use) -> None:
 
 
 def _text_of(node: Node, key: str) -> str:
-    held = node.value.get(key)
+    held = node.value.get(key) if node.kind == "DictNode" else None
     text = held.value if held is not None and held.kind == "JsonNode" else None
     return text if isinstance(text, str) else ""
 
@@ -340,27 +385,47 @@ def _sparse(use: Use) -> None:
     if use.state.get("type") != "scipy" or not use.name[0].startswith("scipy.sparse."):
         raise use.broken("is no sparse matrix")
     name = use.file()
-    if name in use.tree.files:
-        return
-    use.tree.files[name] = None
-    inner = open_archive(use.tree.archive.read(name), use.tree.policy.limits)
-    if not set(inner.places) <= _SPARSE or "format.npy" not in inner.places:
-        raise CorruptArtifactError("a sparse matrix has other arrays than sparse matrices have")
-    forms = {one: npy.examine(inner.read(one)) for one in inner.places}
-    held = forms["format.npy"]
-    text = (
-        bytes(inner.read("format.npy")[held.start :]).replace(b"\0", b"").decode("ascii", "replace")
-    )
-    if use.name[1] not in {f"{text}_matrix", f"{text}_array"} or held.shape != ():
+    text = use.tree.matrices.get(name)
+    if text is None:
+        text = use.tree.matrices[name] = _matrix(use, name)
+        use.tree.files.setdefault(name, None)
+    if use.name[1] not in {f"{text}_matrix", f"{text}_array"}:
         raise use.broken(f"makes a matrix of the format {ascii(text)[:40]}")
 
 
-def _bytes(use: Use) -> None:
+def _matrix(use: Use, name: str) -> str:
+    """Check an archive of arrays and return the format that it names."""
+    limits, place = use.tree.policy.limits, use.tree.archive.places[name]
+    inner = open_archive(use.tree.archive.read(name), limits)
+    # Packed twice, zeros would shrink by the square of what once is allowed.
+    total = sum(one.size for one in inner.places.values())
+    if total > place.packed * limits.decompression_ratio + _UNPACKING_SLACK:
+        raise LimitExceededError("a sparse matrix unpacks to more than the policy allows")
+    if not set(inner.places) <= _SPARSE or "format.npy" not in inner.places:
+        raise CorruptArtifactError("a sparse matrix has other arrays than sparse matrices have")
+    forms = {one: npy.examine(inner.read(one)) for one in inner.places}
+    held, shape = forms["format.npy"], forms.get("shape.npy")
+    if held.shape != () or inner.places["format.npy"].size - held.start > _LONGEST_SHAPE:
+        raise CorruptArtifactError("a sparse matrix has no format")
+    if shape is None or len(shape.shape) != 1 or shape.shape[0] > _LONGEST_SHAPE:
+        raise CorruptArtifactError("a sparse matrix has no shape")
+    if any(
+        math.prod(one.shape) > 2**24 and one.start == inner.places[key].size
+        for key, one in forms.items()
+    ):
+        raise LimitExceededError("a sparse matrix has too many elements of no bytes")
+    content = bytes(inner.read("format.npy")[held.start :])
+    return content.replace(b"\0", b"").decode("ascii", "replace")
+
+
+def _bytes(use: Use) -> str:
     """Take the bytes of a member."""
     use.require("builtins.bytes" if use.kind == "BytesNode" else "builtins.bytearray")
     name = use.file()
-    use.tree.files[name] = None
-    use.tree.inflate(9 * len(use.tree.archive.read(name)) if use.kind == "BytearrayNode" else 0)
+    use.tree.files.setdefault(name, None)
+    if use.kind == "BytearrayNode":
+        use.tree.inflate(9 * use.tree.archive.places[name].size)
+    return name
 
 
 def _slice(use: Use) -> None:
@@ -385,10 +450,10 @@ def _partial(use: Use) -> None:
         ("TypeNode", "TupleNode", "DictNode"),
     }:
         raise use.broken("holds something else than a function and its arguments")
-    if attributes.kind == "JsonNode" and attributes.value is None:
-        return
-    if attributes.kind != "DictNode":
-        raise use.broken("has attributes that are no dict")
+    if not skops_states.has_texts(keywords):
+        raise use.broken("has keywords that are no texts")
+    if attributes.kind != "JsonNode" or attributes.value is not None:
+        skops_states.check_names(use, attributes)
 
 
 def _operator(use: Use) -> None:

@@ -66,18 +66,18 @@ def _check_lightgbm(state: dict[str, Any]) -> None:
         raise InvalidStateError(f"{boosters_lightgbm_trees.OWNER}: says that it is on a network")
     if state.get("_Booster__init_predictor") is not None:
         raise InvalidStateError(f"{boosters_lightgbm_trees.OWNER}: has a predictor of its own")
-    if text is not None:
-        boosters_lightgbm.check(text)
+    if text is None:  # C++ takes the handle of nothing for a booster
+        raise InvalidStateError(f"{boosters_lightgbm_trees.OWNER}: has no model")
+    boosters_lightgbm.check(text)
 
 
 def _check_xgboost(state: dict[str, Any]) -> None:
     data = state.get("handle", False)
     if type(data) is bytes:
         data = state["handle"] = bytearray(data)  # XGBoost wants what it can write to
-    if type(data) not in {bytearray, type(None)}:
+    if type(data) is not bytearray:  # C++ takes the handle of nothing for a booster
         raise InvalidStateError(f"{boosters_xgboost.OWNER}: its handle is no bytes")
-    if data is not None:
-        boosters_xgboost.check(bytes(data))
+    boosters_xgboost.check(bytes(data))
 
 
 def _check_catboost(state: dict[str, Any]) -> bytes | None:

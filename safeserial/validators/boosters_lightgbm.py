@@ -4,12 +4,14 @@
 Floor 5.  ``Booster.__setstate__`` hands the text to a parser that pads what is missing with zeros
 and ignores what is too much, and to a predictor that follows ``left_child`` and reads
 ``split_feature`` without looking.  Here each list has the length it must have, nodes form trees,
-and features, leaves and sets of categories exist.  All trees are looked at together.
+and features, leaves and sets of categories exist.  All trees are looked at together.  What stands
+behind the trees is held to what LightGBM writes there: it is read too, if only for a copy.
 """
 
 from __future__ import annotations
 
 import itertools
+import json
 import re
 from typing import Final
 
@@ -29,12 +31,29 @@ from safeserial.validators.boosters_lightgbm_trees import (
 )
 
 _MAX_NUMBER: Final = 2**31
-_MAX_LINES: Final = 22  # of a tree; LightGBM reads no more
+# LightGBM ends a line at a carriage return as well, and would see other lines than are seen here.
+# A tab may stand in the name of a feature.
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0b-\x1f]")
+_MAX_LINES: Final = 23  # of a tree with the one that numbers it; LightGBM reads no more
 _HEADER: Final = frozenset(
     "version num_class num_tree_per_iteration label_index max_feature_idx objective feature_names"
     " monotone_constraints feature_infos tree_sizes".split()
 )
 _OBJECTIVE: Final = re.compile(r"[a-z0-9_]+(?: [a-z_]+(?::[-+0-9.einfa,]+)?)*")
+# Of each feature: unused, its range, or its categories.  ``dump_model`` takes a colon for granted.
+_END: Final = r"-?(?:[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]{1,3})?|inf|nan)"
+_INFO: Final = rf"(?:none|\[{_END}:{_END}\]|-?[0-9]{{1,10}}(?::-?[0-9]{{1,10}})*+)"
+_INFOS: Final = re.compile(rf"(?:{_INFO} )*+{_INFO}")
+# LightGBM 2.1 ends neither trees nor parameters, so that a later version that read its file has the
+# categories among the parameters.  There, a line with nothing behind a colon crashes the reader.
+_TAIL: Final = re.compile(
+    r"(?:end of trees\n)?+"
+    r"\nfeature[ _]importances:\n(?:[^\n]+=[0-9]{1,20}\n)*+"
+    r"(?:\n?parameters:\n(?:\[[a-z0-9_]{1,64}: [^\n]*\]\n)*+(?:pandas_categorical:[^:\n][^\n]*\n)?+"
+    r"\n*+(?:end of parameters\n)?+)?+"
+    r"\n*+(?:pandas_categorical:(?P<categories>[^:\n][^\n]*)\n*)?+"
+)
+_THREADS: Final = re.compile(r"\n\[num_threads: (?!-?[0-9]{1,4}\]\n)")
 
 # Lists of a tree with n leaves: whether they are of n or of n - 1 numbers, and of which kind.
 _REQUIRED: Final = ("split_feature", "threshold", "left_child", "right_child", "leaf_value")
@@ -58,6 +77,14 @@ _OTHERS: Final = frozenset(
     "num_leaves num_cat is_linear shrinkage cat_boundaries cat_threshold leaf_features"
     " leaf_coeff".split()
 )
+# What is not read of a tree without categories, and of one without linear leaves.
+_OF_CATEGORIES: Final = {b"cat_boundaries": INTEGERS, b"cat_threshold": INTEGERS}
+_OF_LINEAR: Final = {
+    b"leaf_const": NUMBERS,
+    b"num_features": INTEGERS,
+    b"leaf_features": INTEGERS,
+    b"leaf_coeff": NUMBERS,
+}
 
 
 def check(text: str) -> None:
@@ -77,8 +104,8 @@ def check(text: str) -> None:
         data = text.encode("utf-8")
     except UnicodeEncodeError:
         refuse("is no text")
-    if b"\0" in data:
-        refuse("holds a NUL")
+    if _CONTROL.search(data):
+        refuse("holds a control character")
     end = data.find(b"\nTree=")
     if end < 0:
         refuse("has no trees")
@@ -91,8 +118,7 @@ def check(text: str) -> None:
     for index, size in enumerate(sizes.tolist()):
         trees.append(_tree(data[position : position + size], index))
         position += size
-    if not data.startswith(b"end of trees\n", position):
-        refuse("goes on where its trees should end")
+    _check_tail(data[position:].decode("utf-8"))
     outputs = _whole(header, "num_tree_per_iteration", int(header["num_class"]))
     if outputs < 1 or len(trees) % outputs or outputs != int(header["num_class"]):
         refuse("has another number of trees than its classes need")
@@ -100,8 +126,6 @@ def check(text: str) -> None:
 
 
 def _header(data: bytes) -> dict[str, str]:
-    if b"\r" in data:
-        refuse("has another kind of line end")
     first, *lines = data.decode("utf-8").split("\n")
     if first != "tree":
         refuse("does not begin as one")
@@ -128,6 +152,8 @@ def _check_header(header: dict[str, str]) -> int:
     for key in ("feature_names", "feature_infos"):
         if len(header.get(key, "").split(" ")) != features or "" in header[key].split(" "):
             refuse(f"has another number of features than {key}")
+    if not _INFOS.fullmatch(header["feature_infos"]):
+        refuse("has malformed feature_infos")
     constraints = header.get("monotone_constraints")
     if constraints and integers(constraints.encode(), "monotone_constraints").size != features:
         refuse("has another number of features than monotone_constraints")
@@ -151,10 +177,31 @@ def _whole(header: dict[str, str], key: str, default: int | None = None) -> int:
     return int(value)
 
 
+def _check_tail(tail: str) -> None:
+    found = _TAIL.fullmatch(tail)
+    if not found:
+        refuse("goes on behind its trees in another way than LightGBM's")
+    if _THREADS.search(tail):
+        refuse("asks for another number of threads than there can be")
+    categories = found["categories"]
+    if categories is None:
+        return
+    try:
+        columns = json.loads(categories)
+    except (ValueError, RecursionError):
+        refuse("has malformed pandas_categorical")
+    if columns is not None and not (
+        isinstance(columns, list) and all(isinstance(one, list) for one in columns)
+    ):
+        refuse("has malformed pandas_categorical")
+
+
 def _tree(block: bytes, index: int) -> Tree:
     lines = block.rstrip(b"\n").split(b"\n")
     if lines[0] != b"Tree=%d" % index or len(lines) > _MAX_LINES or not block.endswith(b"\n\n"):
         refuse(f"has something else in the place of tree {index}")
+    if b"\t" in block:
+        refuse(f"holds a tab in tree {index}")
     pairs = [line.split(b"=") for line in lines[1:]]
     if any(len(pair) != 2 for pair in pairs):  # noqa: PLR2004 - key and value
         refuse(f"has a malformed line in tree {index}")
@@ -179,6 +226,11 @@ def _check_trees(trees: list[Tree], features: int) -> None:
         refuse("has a tree of no leaves")
     if linear.min() < 0 or linear.max() > 1:
         refuse("has a malformed is_linear")
+    for tree, sets_there, is_linear in zip(
+        trees, categorical.tolist(), linear.tolist(), strict=True
+    ):
+        _check_unused(tree, {} if sets_there else _OF_CATEGORIES)
+        _check_unused(tree, {} if is_linear else _OF_LINEAR)
     lists = {key: _list(trees, key, leaves) for key in _LISTS}
     nodes = leaves - 1
     check_features(lists["split_feature"], features)
@@ -191,6 +243,14 @@ def _check_trees(trees: list[Tree], features: int) -> None:
     check_linear([tree for tree, one in zip(trees, linear.tolist(), strict=True) if one], features)
 
 
+def _check_unused(tree: Tree, patterns: dict[bytes, re.Pattern[bytes]]) -> None:
+    """Check lists that LightGBM does not read in such a tree: numbers at most."""
+    for key, pattern in patterns.items():
+        text = b" ".join(tree.get(key, b"").split())
+        if text and not pattern.fullmatch(text):
+            refuse(f"has a {key.decode()} that is no list of numbers")
+
+
 def _scalars(trees: list[Tree], key: bytes, default: bytes = b"") -> Array:
     values = [tree.get(key, default) for tree in trees]
     found = integers(b" ".join(values), key.decode())
@@ -201,7 +261,8 @@ def _scalars(trees: list[Tree], key: bytes, default: bytes = b"") -> Array:
 
 def _check_constant(name: str, text: bytes | None, index: int) -> None:
     """Check a list of a tree of one leaf, a constant; versions differ in what they write of it."""
-    if name == "leaf_value" or (text and (name in _REQUIRED or b" " in text)):
+    malformed = text and (name in _REQUIRED or b" " in text or not NUMBERS.fullmatch(text))
+    if name == "leaf_value" or malformed:
         refuse(f"has a {name} of another length in tree {index}")
 
 

@@ -9,6 +9,7 @@ spelling is taken, so that there is one reading of it.
 from __future__ import annotations
 
 import json
+import re
 import struct
 from collections.abc import Callable
 from typing import Any, Final
@@ -37,6 +38,10 @@ _SCALARS: Final = {
     ord("d"): struct.Struct(">f"),
     ord("D"): struct.Struct(">d"),
 }
+# A string, and whether it is a key.
+_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"[ \t\r\n]*+(:?)', re.DOTALL)
+# XGBoost writes these of control characters, and nothing else.
+_UNICODE: Final = re.compile(rb"(?:[^\\]|\\[^u]|\\u00[01][0-9a-fA-F])*+", re.DOTALL)
 _CONSTANTS: Final = {ord("T"): True, ord("F"): False, ord("Z"): None}
 _OBJECT, _OBJECT_END, _ARRAY, _TYPE, _COUNT, _TEXT, _LONG = b"{}[$#SL"
 
@@ -143,7 +148,7 @@ def read(data: bytes, refuse: Callable[[str], Any]) -> dict[str, Any]:
         Typed arrays of UBJSON are NumPy arrays, everything else is what JSON has.
     """
     found: Any = None
-    if data[:2] in (b"{}", b"{L") or not data.startswith(b"{"):
+    if data[:2] in (b"{}", b"{L") or not data.startswith(b'{"'):
         reader = _Reader(data)
         try:
             found = reader.value(0)
@@ -153,12 +158,22 @@ def read(data: bytes, refuse: Callable[[str], Any]) -> dict[str, Any]:
             refuse("goes on behind its end")
     else:
         try:
-            found = json.loads(data, object_pairs_hook=_no_key_twice)
+            found = json.loads(str(data, "utf-8"), object_pairs_hook=_no_key_twice)
+            _check_escapes(data)
         except (NotReadableError, ValueError, RecursionError) as error:
             refuse(f"cannot be read ({error})"[:200])
     if not isinstance(found, dict):
         raise InvalidStateError("a booster's snapshot is no object")
     return found
+
+
+def _check_escapes(data: bytes) -> None:
+    """Refuse escapes that XGBoost does not decode: it would read another name than is read here."""
+    if b"\\" not in data:
+        return
+    for string in _STRING.finditer(data):
+        if b"\\" in string[0] and (string[1] or not _UNICODE.fullmatch(string[0])):
+            raise NotReadableError(f"an escape in the string at byte {string.start()}")
 
 
 def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -22,6 +22,8 @@ _FLOAT: Final = r"-?(?:[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,3})?|inf|nan)"
 _BASE_SCORE: Final = re.compile(rf"{_FLOAT}|\[(?:{_FLOAT}(?:,{_FLOAT})*)?\]")
 _MANY: Final = 2**31
 _MAX_OUTPUTS: Final = 2**20
+_POSITIONS: Final = frozenset({"ti+", "tj-"})
+_MAX_POSITIONS: Final = 2**20
 _LEARNER: Final = {"attributes", "feature_names", "feature_types", "gradient_booster"}
 _LEARNER_TOO: Final = {"learner_model_param", "objective"}
 _OF_TREES: Final = {"cats", "gbtree_model_param", "iteration_indptr", "tree_info", "trees"}
@@ -142,11 +144,29 @@ def _check_objective(objective: dict[str, Any], facts: _Facts) -> str:
     if name.startswith("multi:"):
         param = _table(objective, "softmax_multiclass_param")
         number(param, "num_class", max(facts.classes, 1), facts.classes + 1)
-    for value in objective.values():
+    biases = _check_positions(objective)
+    for key, value in objective.items():
         parts = value.values() if isinstance(value, dict) else [value]
-        if not all(isinstance(one, str) for one in parts):
+        if key not in biases and not all(isinstance(one, str) for one in parts):
             refuse("has a malformed objective")
     return name
+
+
+def _check_positions(objective: dict[str, Any]) -> frozenset[str]:
+    """Check what an unbiased ranker knows of positions, and return where it has it.
+
+    One list is read at places that the length of the other allows.
+    """
+    param = objective.get("lambdarank_param")
+    unbiased = param.get("lambdarank_unbiased", "0") if isinstance(param, dict) else "0"
+    if unbiased == "0":
+        return frozenset()
+    if unbiased != "1" or not objective.keys() >= _POSITIONS:
+        refuse("has a malformed objective")
+    first, second = (boosters_ubjson_floats(objective[key]) for key in sorted(_POSITIONS))
+    if len(first) != len(second) or len(first) > _MAX_POSITIONS:
+        refuse("has biases of other positions")
+    return _POSITIONS
 
 
 def _check_model(booster: dict[str, Any], facts: _Facts) -> None:
@@ -169,7 +189,7 @@ def _check_model(booster: dict[str, Any], facts: _Facts) -> None:
     model = _table(inner, "model")
     if model.keys() - _OF_TREES:
         refuse("has unknown parts in its model")
-    trees = check_trees(model, facts.features, facts.targets, facts.outputs, refuse)
+    trees = check_trees(model, facts.features, facts.outputs, refuse)
     check_categories(model.get("cats"), facts.features, refuse)
     if facts.booster == "dart" and len(boosters_ubjson_floats(booster.get("weight_drop"))) != trees:
         refuse("has another number of weights than trees")

@@ -36,16 +36,14 @@ _KNOWN: Final = frozenset(
 )
 
 
-def check_trees(
-    model: dict[str, Any], features: int, targets: int, outputs: int, refuse: Refuse
-) -> int:
+def check_trees(model: dict[str, Any], features: int, outputs: int, refuse: Refuse) -> int:
     """Check the trees of a model.
 
     Parameters
     ----------
     model : dict
         As read.
-    features, targets, outputs : int
+    features, outputs : int
         What the learner says.
     refuse : callable
         Takes what is wrong, and raises.
@@ -76,7 +74,7 @@ def check_trees(
         if not len(bounds) or bounds[0] != 0 or bounds[-1] != count or (steps < 0).any():
             refuse("has rounds of trees that do not exist")
     if count:
-        _check_nodes(trees, features, targets, refuse)
+        _check_nodes(trees, features, outputs, refuse)
     return count
 
 
@@ -100,7 +98,7 @@ def _floats(value: Any, what: str, refuse: Refuse) -> Array:
     return refuse(f"has a malformed {what}")
 
 
-def _check_nodes(trees: list[Any], features: int, targets: int, refuse: Refuse) -> None:
+def _check_nodes(trees: list[Any], features: int, outputs: int, refuse: Refuse) -> None:
     columns: dict[str, list[Array]] = {key: [] for key in [*_NODES, "split_type"]}
     sizes, vectors, deleted = [], [], []
     total = 0
@@ -108,7 +106,7 @@ def _check_nodes(trees: list[Any], features: int, targets: int, refuse: Refuse) 
         if not isinstance(tree, dict) or not tree.keys() <= _KNOWN or tree.get("id") != index:
             refuse(f"has something else in the place of tree {index}")
         nodes, width, gone = _sizes(tree.get("tree_param"), features, refuse)
-        if width > 1 and width != targets:
+        if width > 1 and width != outputs:
             refuse(f"has leaves of another width in tree {index}")
         for key, values in _lists(tree, nodes, width, refuse).items():
             columns[key].append(values)
@@ -136,7 +134,9 @@ def _lists(tree: dict[str, Any], nodes: int, width: int, refuse: Refuse) -> dict
             continue  # not written by 2.x
         read = _floats if kind == "f" else integers
         found[key] = read(tree.get(key), key, refuse)
-        if len(found[key]) != nodes * (width if key == "base_weights" else 1):
+        # An objective of one's own may look for splits in fewer outputs than leaves have.
+        many, rest = divmod(len(found[key]), nodes)
+        if rest or not 1 <= many <= (width if key == "base_weights" else 1):
             refuse(f"has a {key} of another length")
     types = integers(tree.get("split_type", [0] * nodes), "split_type", refuse)
     if len(types) != nodes or types.min() < 0 or types.max() > 1:

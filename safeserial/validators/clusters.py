@@ -22,20 +22,30 @@ from safeserial.validators.asking import (
     whole,
 )
 
+_MOST_THREADS = 1024
+
 
 def check_kmeans(model: Any) -> None:
     """Check the centres of a k-means model."""
     state = vars(model)
+    if "_n_threads" in state:
+        whole(model, state, "_n_threads", 1, _MOST_THREADS)
     if "cluster_centers_" not in state:
         return
     width = whole(model, state, "n_features_in_", 1)
     centres = array(model, state["cluster_centers_"], "cluster_centers_", kinds="f")
     shaped(model, centres, (None, width), "cluster_centers_")
     ensure(model, len(centres), "has no centres")
-    whole(model, state, "_n_threads", 1, 2**15)
+    whole(model, state, "_n_threads", 1, _MOST_THREADS)
     if "_counts" in state:
         shaped(model, array(model, state["_counts"], "_counts"), (len(centres),), "_counts")
+
+
+def check_bisecting(model: Any) -> None:
+    """Check the tree by which a BisectingKMeans predicts."""
+    state = vars(model)
     if "_bisecting_tree" in state:
+        width = whole(model, state, "n_features_in_", 1)
         _check_bisecting_tree(model, state["_bisecting_tree"], width)
 
 

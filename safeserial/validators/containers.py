@@ -17,11 +17,6 @@ from safeserial.errors import InvalidStateError
 CONTAINERS: Final = (dict, list, tuple, set, frozenset, deque, np.ndarray, np.void)
 
 
-def look_into_partial(partial: Any) -> Iterable[Any]:
-    """Return the function and arguments of a functools.partial."""
-    return [partial.func, *partial.args, *partial.keywords.values()]
-
-
 def contents(obj: Any) -> list[Collection[Any]]:
     """Return what an instance of a builtin container, or of a class derived from one, holds.
 

@@ -11,12 +11,17 @@ from __future__ import annotations
 import functools
 import inspect
 import warnings
+from collections.abc import Callable
 from typing import Any, Final
+
+import numpy as np
 
 from safeserial.errors import SafeSerialWarning
 from safeserial.validators.asking import name_of, refuse
 from safeserial.validators.encoders import check_hasher, check_vocabulary
+from safeserial.validators.functions import KEYWORDS, check_keywords
 
+MAX_WORKERS: Final = 1024
 # Asked of an instance by NumPy, scikit-learn, copy or IPython, where the class has no such method.
 _PROTOCOLS: Final = frozenset(
     "__array__ __array_interface__ __array_struct__ __array_namespace__ __dataframe__"
@@ -74,6 +79,27 @@ def _parameters(kind: type) -> set[str]:
         return set(inspect.signature(kind).parameters)
     except (TypeError, ValueError):
         return set()
+
+
+def parameter_checks(kind: type) -> tuple[tuple[str, Callable[[Any, Any], None]], ...]:
+    """Return attributes of an estimator's class, and what checks an instance and the value there.
+
+    These are parameters that become keywords of a function, and the number of its workers.
+    """
+    if not any(base.__qualname__ == "BaseEstimator" for base in kind.__mro__):
+        return ()
+    parameters = _parameters(kind)
+    found: list[str] = [name for name in KEYWORDS if name in parameters]
+    if "metric_params" in found:
+        found.append("effective_metric_params_")
+    workers = [("n_jobs", _check_workers)] if "n_jobs" in parameters else []
+    return (*((name, check_keywords) for name in found), *workers)
+
+
+def _check_workers(model: Any, count: Any) -> None:
+    """Refuse more workers than a machine has: joblib starts as many processes as it is told."""
+    if isinstance(count, int | np.integer) and count > MAX_WORKERS:
+        refuse(model, f"asks for {count} threads or processes")
 
 
 def check_names(instance: Any, names: frozenset[str]) -> None:

@@ -16,7 +16,6 @@ from safeserial.validators.asking import (
     Array,
     are,
     array,
-    columns_of,
     ensure,
     inside,
     name_of,
@@ -24,6 +23,7 @@ from safeserial.validators.asking import (
     shaped,
     whole,
 )
+from safeserial.validators.first_guess import check_first
 from safeserial.validators.trees import are_trees, is_tree
 
 _width: Final = operator.attrgetter("n_features")
@@ -99,19 +99,9 @@ def check_gradient_boosting(model: Any) -> None:
         refuse(model, "one of estimators_ is no DecisionTreeRegressor")
     if not {(width, 1, 1)}.issuperset(map(_grid_shape, _trees(model, members))):
         refuse(model, "one of its trees has other features or outputs")
-    columns = _columns(model, state)
+    classes = len(state["classes_"]) if "classes_" in state else 0
+    check_first(model, state, classes)
+    columns = classes if classes > 2 else 1  # noqa: PLR2004 - two classes need one column
     shaped(model, grid, (None, columns), "estimators_")
     if "n_trees_per_iteration_" in state:
         ensure(model, state["n_trees_per_iteration_"] == columns, "n_trees_per_iteration_ is wrong")
-
-
-def _columns(model: Any, state: dict[str, Any]) -> int:
-    """Return how many columns the initial estimator's raw predictions have."""
-    if "classes_" not in state:
-        return 1
-    classes = len(state["classes_"])
-    first = state.get("init_")
-    if first is not None and not isinstance(first, str):
-        of_first = columns_of(getattr(first, "classes_", None))
-        ensure(model, of_first == (classes,), "init_ knows other classes")
-    return 1 if classes <= 2 else classes  # noqa: PLR2004 - two classes need one column

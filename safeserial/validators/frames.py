@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from safeserial.errors import InvalidStateError
-from safeserial.validators.asking import array, ensure, inside, is_a, shaped
+from safeserial.validators.asking import array, ensure, inside, is_a, name_of, shaped
 
 
 def check_manager(manager: Any) -> Iterable[Any]:
@@ -43,6 +43,7 @@ def check_manager(manager: Any) -> Iterable[Any]:
 def check_categorical(values: Any) -> Iterable[Any]:
     """Check the codes of a categorical; return its categories."""
     codes = array(values, values._ndarray, "codes", kinds="i")  # noqa: SLF001 - `codes` is a view
+    _has_dtype(values, values._dtype, "CategoricalDtype")  # noqa: SLF001 - as above
     categories = values.categories
     bases = {
         (base.__module__.partition(".")[0], base.__name__) for base in type(categories).__mro__
@@ -53,14 +54,39 @@ def check_categorical(values: Any) -> Iterable[Any]:
 
 
 def check_dates(values: Any) -> Iterable[Any]:
-    """Check that an array of dates, spans or periods holds 64-bit numbers."""
-    array(values, values._ndarray, "its numbers", kinds="Mmi")  # noqa: SLF001 - what C code reads
-    ensure(values, values._ndarray.dtype.itemsize == 8, "its numbers are short")  # noqa: PLR2004, SLF001
+    """Check that an array of dates, spans or periods holds 64-bit numbers of its kind.
+
+    pandas takes the unit out of a dtype without asking whether it has one.
+    """
+    numbers = values._ndarray  # noqa: SLF001 - what compiled code reads
+    kinds = _DATES.get(type(values).__name__, "M")
+    array(values, numbers, "its numbers", kinds=kinds)
+    ensure(values, numbers.dtype.itemsize == 8, "its numbers are short")  # noqa: PLR2004
+    dtype = values._dtype  # noqa: SLF001 - what an index of it is searched by
+    if kinds == "i":
+        _has_dtype(values, dtype, "PeriodDtype")
+    elif not isinstance(dtype, np.dtype):
+        ensure(values, kinds == "M", "spans have no time zone")
+        _has_dtype(values, dtype, "DatetimeTZDtype")
+        ensure(values, f"<M8[{dtype.unit}]" == numbers.dtype.str, "its dtype is of another unit")
+    else:
+        ensure(values, dtype == numbers.dtype, f"its dtype is {dtype}")
     return ()
 
 
+def _has_dtype(values: Any, dtype: Any, name: str) -> None:
+    bases = {(base.__module__.partition(".")[0], base.__qualname__) for base in type(dtype).__mro__}
+    ensure(values, ("pandas", name) in bases, f"its dtype is a {name_of(dtype)}")
+
+
 def check_wrapped(values: Any) -> Iterable[Any]:
-    """Return the NumPy array inside an array of strings or a plain one."""
+    """Check an array of strings or a plain one; return the NumPy array inside."""
+    texts = type(values).__name__ == "StringArray"
+    dtype = values._dtype  # noqa: SLF001 - what pandas chooses its methods by
+    if texts:
+        _has_dtype(values, dtype, "StringDtype")
+    elif not isinstance(dtype, np.dtype):
+        _has_dtype(values, dtype, "NumpyEADtype")
     return (array(values, values._ndarray, "its values", kinds="biufcOSUMmV"),)  # noqa: SLF001
 
 
@@ -136,6 +162,9 @@ def check_multi_index(index: Any) -> None:
         lengths.add(len(numbers))
     ensure(index, len(lengths) <= 1, "its codes differ in length")
 
+
+# The kind of number that an array keeps, by the name of its class.
+_DATES: Final = {"DatetimeArray": "M", "TimedeltaArray": "m", "PeriodArray": "i"}
 
 # Methods of a DataFrame, and functions of NumPy, that make one number of many: what an aggregation
 # is for.  `DataFrame.agg` calls whatever method has the name that it is given.

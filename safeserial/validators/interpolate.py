@@ -7,22 +7,28 @@ knots and coefficients around it.
 
 from __future__ import annotations
 
-from typing import Any
+import contextlib
+import types
+from typing import Any, Final
 
 import numpy as np
 
-from safeserial.validators.asking import array, ensure, inside, whole
+from safeserial.validators.asking import Array, array, ensure, inside, is_a, name_of, whole
 
 _MAX_DEGREE = 1000
+_SPLINE: Final = ("scipy.interpolate._bsplines", "BSpline")
 
 
 def check_bspline(spline: Any) -> None:
     """Check a BSpline."""
     state = vars(spline)
-    old = "t" in state
+    _check_maker(spline, state)
+    old = "_t" not in state
+    for one, today in (("t", "_t"), ("c", "_c")):
+        ensure(spline, (one in state) != (today in state), f"has both or none of {one} and {today}")
     degree = whole(spline, state, "k", 0, _MAX_DEGREE)
     knots = array(spline, state.get("t" if old else "_t"), "t", kinds="f", ndim=1)
-    values = array(spline, state.get("c" if old else "_c"), "c", kinds="fc")
+    values = _coefficients(spline)
     ensure(spline, knots.dtype == np.float64, f"t is of dtype {knots.dtype}")
     ensure(spline, values.ndim > 0, "c is a number")
     ensure(spline, np.isfinite(knots).all(), "a knot is not finite")
@@ -36,8 +42,11 @@ def check_bspline(spline: Any) -> None:
 
 def check_ppoly(polynomial: Any) -> None:
     """Check a PPoly, BPoly or CubicSpline."""
-    breaks = array(polynomial, polynomial.x, "x", kinds="f", ndim=1)
-    values = array(polynomial, polynomial.c, "c", kinds="fc")
+    state = _slots(polynomial)
+    _check_maker(polynomial, state)
+    today = "_x" in state
+    breaks = array(polynomial, state.get("_x" if today else "x"), "x", kinds="f", ndim=1)
+    values = array(polynomial, state.get("_c" if today else "c"), "c", kinds="fc")
     ensure(polynomial, values.ndim > 1, "c has one dimension")
     ensure(
         polynomial, len(breaks) > 1 and np.isfinite(breaks).all(), "x is too short or not finite"
@@ -46,6 +55,34 @@ def check_ppoly(polynomial: Any) -> None:
     ensure(polynomial, (steps >= 0).all() or (steps <= 0).all(), "x is out of order")
     ensure(polynomial, values.shape[1] == len(breaks) - 1, f"c has shape {values.shape}")
     ensure(polynomial, values.shape[0] > 0, "has no coefficients")
+
+
+def _coefficients(spline: Any) -> Array:
+    state = vars(spline)
+    return array(spline, state.get("c" if "_c" not in state else "_c"), "c", kinds="fc")
+
+
+def _slots(instance: Any) -> dict[str, Any]:
+    """Return what stands in the slots of an instance, which its properties would change."""
+    found = {}
+    for name, member in _methods(instance):
+        if isinstance(member, types.MemberDescriptorType):
+            with contextlib.suppress(AttributeError):  # never set
+                found[name] = member.__get__(instance)
+    return found
+
+
+def _check_maker(instance: Any, state: dict[str, Any]) -> None:
+    """Check the function through which SciPy hands out arrays since 1.15: a plain ``asarray``."""
+    if "_asarray" not in state:
+        return
+    make = state["_asarray"]
+    plain = make is np.asarray or (
+        type(make) is types.FunctionType
+        and make.__name__ == "asarray"
+        and make.__module__.startswith("scipy._lib.array_api_compat.")
+    )
+    ensure(instance, plain, "_asarray is another function")
 
 
 def check_spline_transformer(model: Any) -> None:
@@ -57,8 +94,11 @@ def check_spline_transformer(model: Any) -> None:
     ensure(model, isinstance(splines, list), "bsplines_ is no list")
     ensure(model, len(splines) == whole(model, state, "n_features_in_", 1), "bsplines_ has others")
     degree = whole(model, state, "degree", 0, _MAX_DEGREE)
-    ensure(model, all(one.k == degree for one in splines), "a spline is of another degree")
-    sizes = array(model, np.array([one.c.shape[1] for one in splines]), "bsplines_", kinds="i")
+    for one in splines:
+        ensure(model, is_a(one, *_SPLINE), f"one of bsplines_ is a {name_of(one)}")
+        ensure(model, vars(one).get("k") == degree, "a spline is of another degree")
+        ensure(model, _coefficients(one).ndim == 2, "a spline has no columns")  # noqa: PLR2004
+    sizes = np.array([_coefficients(one).shape[1] for one in splines])
     inside(model, sizes, 1, 2**31, "bsplines_")
     ensure(model, (sizes == sizes[0]).all(), "its splines differ in size")
 
@@ -80,6 +120,9 @@ def _methods(instance: Any) -> list[tuple[str, Any]]:
 def check_grid(grid: Any) -> None:
     """Check that a RegularGridInterpolator has a value for each crossing of its lines."""
     state = vars(grid)
+    _check_maker(grid, state)
+    for one, today in (("grid", "_grid"), ("values", "_values")):
+        ensure(grid, (one in state) != (today in state), f"has both or none of {one} and {today}")
     lines = state.get("_grid", state.get("grid"))
     ensure(grid, type(lines) is tuple and lines, "its grid is no tuple")
     values = array(grid, state.get("_values", state.get("values")), "values", kinds="iufc")

@@ -21,6 +21,7 @@ from safeserial.validators import (
     expansions,
     forests,
     frames,
+    functions,
     hist_gradient_boosting,
     interpolate,
     linear,
@@ -46,7 +47,7 @@ _BOOSTING: Final = "sklearn.ensemble._hist_gradient_boosting."
 _PANDAS_DATES: Final = "DatetimeArray TimedeltaArray PeriodArray"
 
 VALIDATORS: Final[dict[Name, Check]] = {
-    **_of("functools", "partial", containers.look_into_partial),
+    **_of("functools", "partial", functions.look_into_partial),
     **_of("safeserial.codecs.boosters", "Pending", boosters.refuse_pending),
     # boosters: what their native parts hold was checked before they were built
     **_of("lightgbm.sklearn", "LGBMModel", boosters.check_estimator),
@@ -90,6 +91,7 @@ VALIDATORS: Final[dict[Name, Check]] = {
     **_of("sklearn.decomposition._dict_learning", "_BaseSparseCoding", linear.check_components),
     # clusters
     **_of("sklearn.cluster._kmeans", "_BaseKMeans", clusters.check_kmeans),
+    **_of("sklearn.cluster._bisect_k_means", "BisectingKMeans", clusters.check_bisecting),
     **_of("sklearn.cluster._birch", "Birch", clusters.check_birch),
     **_of("sklearn.cluster._mean_shift", "MeanShift", clusters.check_centers),
     **_of("sklearn.cluster._affinity_propagation", "AffinityPropagation", clusters.check_centers),
@@ -107,6 +109,11 @@ VALIDATORS: Final[dict[Name, Check]] = {
     **_of("sklearn.preprocessing._label", "MultiLabelBinarizer", encoders.check_label_sets),
     **_of("sklearn.preprocessing._discretization", "KBinsDiscretizer", encoders.check_discretizer),
     # what makes columns of columns
+    **_of(
+        "sklearn.preprocessing._function_transformer",
+        "FunctionTransformer",
+        functions.check_transformer,
+    ),
     **_of(
         "sklearn.preprocessing._polynomial",
         "PolynomialFeatures",

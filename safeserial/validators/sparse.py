@@ -27,12 +27,27 @@ def _shape(matrix: Any) -> tuple[int, ...]:
     return cast("tuple[int, ...]", shape)
 
 
+def format_of(matrix: Any) -> str:
+    """Return the format of a sparse matrix's class, ``""`` of anything else.
+
+    An instance may say something else of itself, and most of SciPy would believe it.
+    """
+    kind = type(matrix)
+    if not kind.__module__.startswith("scipy.sparse."):
+        return ""
+    form = str(getattr(kind, "_format", "") or kind.format)
+    for name in ("_format", "format"):
+        ensure(matrix, vars(matrix).get(name, form) == form, f"is no {form} by its {name}")
+    return form
+
+
 def check_compressed(matrix: Any) -> None:
     """Check a CSR, CSC or BSR matrix."""
     shape, state = _shape(matrix), vars(matrix)
     starts = array(matrix, state.get("indptr"), "indptr", kinds="iu", ndim=1)
     indices = array(matrix, state.get("indices"), "indices", kinds="iu", ndim=1)
-    blocks = matrix.format == "bsr"
+    form = format_of(matrix)
+    blocks = form == "bsr"
     data = array(matrix, state.get("data"), "data", kinds="biufc", ndim=3 if blocks else 1)
     ensure(matrix, starts.dtype == indices.dtype, "its index arrays are of two dtypes")
     rows, columns = (1, shape[0]) if len(shape) == 1 else (shape[0], shape[1])
@@ -41,7 +56,7 @@ def check_compressed(matrix: Any) -> None:
         ensure(matrix, height > 0 and width > 0, f"has blocks of {height} by {width}")
         ensure(matrix, rows % height == 0 and columns % width == 0, "is not made of whole blocks")
         rows, columns = rows // height, columns // width
-    elif matrix.format == "csc":
+    elif form == "csc":
         rows, columns = columns, rows
     ensure(matrix, len(starts) == rows + 1, f"indptr has {len(starts)} entries for {rows} rows")
     ensure(matrix, starts[0] == 0, "indptr does not begin with 0")
@@ -52,6 +67,7 @@ def check_compressed(matrix: Any) -> None:
 
 def check_coo(matrix: Any) -> None:
     """Check a COO matrix."""
+    format_of(matrix)
     shape, state = _shape(matrix), vars(matrix)
     coords = state["coords"] if "coords" in state else (state.get("row"), state.get("col"))
     ensure(matrix, isinstance(coords, tuple) and len(coords) == len(shape), "coords do not fit")
@@ -67,6 +83,7 @@ def check_dia(matrix: Any) -> None:
 
     They add the number of rows to an offset first, in 32 bits where offsets and shape fit in these.
     """
+    format_of(matrix)
     shape = _shape(matrix)
     state = vars(matrix)
     data = array(matrix, state.get("data"), "data", kinds="biufc", ndim=2)
@@ -81,6 +98,7 @@ def check_dia(matrix: Any) -> None:
 
 def check_dok(matrix: Any) -> None:
     """Check a DOK matrix."""
+    format_of(matrix)
     shape = _shape(matrix)
     entries = vars(matrix).get("_dict", matrix)
     ensure(matrix, isinstance(entries, dict), "has no entries")
@@ -96,6 +114,7 @@ def check_dok(matrix: Any) -> None:
 
 def check_lil(matrix: Any) -> None:
     """Check a LIL matrix."""
+    format_of(matrix)
     shape, state = _shape(matrix), vars(matrix)
     rows = array(matrix, state.get("rows"), "rows", kinds="O", ndim=1)
     data = array(matrix, state.get("data"), "data", kinds="O", ndim=1)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from safeserial.validators.asking import Array, array, columns_of, ensure, inside, shaped, whole
-from safeserial.validators.sparse import check_compressed
+from safeserial.validators.sparse import check_compressed, format_of
 
 _CLASSIFIERS = frozenset({"c_svc", "nu_svc"})
 
@@ -52,6 +52,11 @@ def _check_intercepts(model: Any, state: Mapping[str, Any], pairs: int) -> None:
     # libsvm looks for the first and then reads both; regression has the first alone.
     if model._impl in _CLASSIFIERS:  # noqa: SLF001 - as above
         ensure(model, len(state["_probA"]) == len(state["_probB"]), "_probB is missing")
+    # For sparse vectors it reads them if it is told so: by the second name before scikit-learn 1.9.
+    for name in ("_effective_probability", "probability") if state["_sparse"] else ():
+        told = state.get(name)
+        wanted = not isinstance(told, str) and bool(told)
+        ensure(model, not wanted or len(state["_probA"]), f"{name} without _probA")
 
 
 def _doubles(model: Any, state: Mapping[str, Any], name: str, ndim: int) -> Array:
@@ -66,8 +71,11 @@ def _check_vectors(model: Any, state: Mapping[str, Any], support: Array, *, spar
     inside(model, support, 0, int(state["shape_fit_"][0]), "support_")
     kernel = state.get("kernel")
     if sparse:
+        # It would read a place in the kernel's columns out of the vectors; fitting refuses both.
+        named = isinstance(kernel, str) and kernel != "precomputed"
+        ensure(model, named, "sparse vectors with a kernel of its own")
         vectors = state.get("support_vectors_")
-        ensure(model, getattr(vectors, "format", "") == "csr", "support_vectors_ is not CSR")
+        ensure(model, format_of(vectors) == "csr", "support_vectors_ is not CSR")
         check_compressed(vectors)
         _check_long_indices(model, vectors)
         ensure(model, columns_of(vectors)[0] == len(support), "support_vectors_ has other rows")
@@ -91,7 +99,7 @@ def _check_coefficients(
         shaped(model, _doubles(model, state, "_dual_coef_", 2), shape, "_dual_coef_")
         return
     matrix = state.get("_dual_coef_")
-    ensure(model, getattr(matrix, "format", "") == "csr", "_dual_coef_ is not CSR")
+    ensure(model, format_of(matrix) == "csr", "_dual_coef_ is not CSR")
     check_compressed(matrix)
     ensure(model, columns_of(matrix) == shape, f"_dual_coef_ has shape {columns_of(matrix)}")
     data = getattr(matrix, "data", None)

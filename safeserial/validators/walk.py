@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime
 import functools
 import types
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final
@@ -21,7 +21,8 @@ from safeserial.errors import InvalidStateError, LimitExceededError, SafeSerialE
 from safeserial.policy import Name
 from safeserial.validators.asking import name_of
 from safeserial.validators.containers import CONTAINERS, contents
-from safeserial.validators.estimator import check_names, reserved_names
+from safeserial.validators.estimator import check_names, parameter_checks, reserved_names
+from safeserial.validators.nesting import MAX_NESTED, check_nesting
 from safeserial.validators.registry import BATCHES, READ_BY_CHECK, VALIDATORS, BatchCheck, Check
 
 # Hold nothing that could be wrong.  Functions and classes are the library's own, never built here.
@@ -49,6 +50,7 @@ class _Plan:
     batches: tuple[BatchCheck, ...] = ()
     read: frozenset[str] = frozenset()
     reserved: frozenset[str] = frozenset()
+    parameters: tuple[tuple[str, Callable[[Any, Any], None]], ...] = ()
     slots: tuple[Any, ...] = ()
     has_dict: bool = False
     holds: bool = False
@@ -68,6 +70,7 @@ def _plan(kind: type) -> _Plan:
         batches=tuple(dict.fromkeys(BATCHES[name] for name in names if name in BATCHES)),
         read=frozenset().union(*(READ_BY_CHECK.get(name, ()) for name in names)),
         reserved=reserved_names(kind) if has_dict else frozenset(),
+        parameters=parameter_checks(kind) if has_dict else (),
         slots=tuple(
             value
             for base in kind.__mro__
@@ -100,18 +103,24 @@ class Walk:
         # The objects themselves, not their ids alone: an id is free again when its object is gone.
         self._seen: dict[int, Any] = {}
         self._batches: dict[BatchCheck, list[Any]] = {}
+        # Whether anything was met twice: then containers may nest deeper than there are waves.
+        self._met_again = False
 
     def run(self, model: Any) -> None:
         """Check an object and all that it holds (see :func:`safeserial.validators.validate`)."""
         self._current = model
         try:
             self._find((model,))
+            waves = 0
             while self._found:
+                waves += 1
                 wave, self._found = self._found, []
                 if len(wave) <= _FEW:
                     self._visit_each(wave)
                 else:
                     self._visit_kinds(wave)
+            if self._met_again or waves > MAX_NESTED:
+                check_nesting(self._seen.values())
             for check, objects in self._batches.items():
                 self._current = objects[0]
                 check(objects)
@@ -165,7 +174,10 @@ class Walk:
         seen = self._seen
         for obj in wave:
             kind = type(obj)
-            if (kind is np.ndarray and not obj.dtype.hasobject) or id(obj) in seen:
+            if kind is np.ndarray and not obj.dtype.hasobject:
+                continue
+            if id(obj) in seen:
+                self._met_again = self._met_again or self._plans[kind].holds
                 continue
             seen[id(obj)] = self._current = obj
             if kind is dict:
@@ -206,6 +218,7 @@ class Walk:
         seen = self._seen
         fresh = dict(zip(map(id, objects), objects, strict=True))
         if not seen.keys().isdisjoint(fresh.keys()):
+            self._met_again = self._met_again or self._plans[kind].holds
             fresh = {key: one for key, one in fresh.items() if key not in seen}
         seen.update(fresh)
         return list(fresh.values())
@@ -231,6 +244,9 @@ class Walk:
         if not plan.reserved.isdisjoint(chain.from_iterable(states)):
             for obj in objects:
                 check_names(obj, plan.reserved)
+        for name, check in plan.parameters:
+            for obj, state in zip(objects, states, strict=True):
+                check(obj, state.get(name))
         if plan.read:
             states = [
                 {key: value for key, value in state.items() if key not in plan.read}

@@ -27,14 +27,20 @@ from safeserial.verifier.values import (
     Global,
     Instance,
     RuleBroken,
+    Tuple,
     Unknown,
     Value,
     WrapperValue,
 )
 
 _RENAMED_BELOW: Final = 3
-# Rules of constructors that are given the one of their bit generator.
-_TAKES_MAKER: Final = frozenset({"generator", "random-state"})
+# How many arguments, from the first on, may be classes that are not kept, by the rule of what is
+# called: it makes instances of them, or is given the function that does.
+_CLASSES: Final = {
+    **dict.fromkeys(("bit-generator", "class-argument", "extension-array", "index"), 1),
+    **dict.fromkeys(("ndarray-reconstruct", "newobj", "pyx-unpickle"), 1),
+    **dict.fromkeys(("generator", "masked-reconstruct", "random-state", "reconstructor"), 2),
+}
 _NAME_CODES: Final = frozenset(CODES[n] for n in ("SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"))
 
 
@@ -95,18 +101,32 @@ def _call(machine: Machine, target: Global, arguments: Value, role: str) -> Valu
     use = machine.use
     use.target, use.arguments = target, tuple(arguments)
     if not machine.context.use(target, role) or target.grant is None:
+        _spend(arguments)
         return UNKNOWN
     use.grant = target.grant
     if target.rule is None:
         raise no_such_rule(target)
     if is_tainted(use.arguments):
+        _spend(arguments)
         return UNKNOWN
     made = target.rule(use)
-    if target.grant.rule in _TAKES_MAKER and type(arguments) is Arguments:
-        for one in arguments:
-            if isinstance(one, Global):
-                one.spent += 1
+    if type(arguments) is Arguments:
+        _spend(_takes(target, arguments))
     return made
+
+
+def _takes(target: Global, arguments: Tuple) -> Tuple:
+    """Return those of some arguments that a call uses up, and stores nowhere."""
+    if target.kind is not None and target.kind.trusted:
+        return arguments
+    return arguments[: _CLASSES.get(target.grant.rule, 0)] if target.grant is not None else ()
+
+
+def _spend(arguments: Tuple) -> None:
+    for one in arguments:
+        if isinstance(one, Global):
+            one.spent += 1
+            one.roles.add("reference")
 
 
 def _make(machine: Machine, here: int, target: Value, arguments: Value, role: str) -> int:
@@ -128,7 +148,7 @@ def _make(machine: Machine, here: int, target: Value, arguments: Value, role: st
 def _reduce(machine: Machine, here: int) -> int:
     stack = machine.stack
     arguments, target = stack.pop(), stack.pop()
-    if type(target) is Global and type(arguments) is tuple:
+    if type(target) is Global and (type(arguments) is tuple or type(arguments) is Arguments):
         grant, rule = target.grant, target.rule
         clean = TAINTABLE.isdisjoint(map(type, arguments)) or not is_tainted(arguments)
         if clean and grant is not None and rule is not None and "call" in grant.roles:
@@ -137,13 +157,15 @@ def _reduce(machine: Machine, here: int) -> int:
             target.roles.add("call")
             machine.instances += 1
             use = machine.use
-            use.target, use.grant, use.arguments = target, grant, arguments
+            use.target, use.grant, use.arguments = target, grant, tuple(arguments)
             try:
                 made = rule(use)
             except RuleBroken as broken:
                 raise machine.forbidden(str(broken), target.dotted) from None
             if type(made) is WrapperValue:
                 machine.wrappers += 1
+            if type(arguments) is Arguments:
+                _spend(_takes(target, arguments))
             stack.append(made)
             return here + 1
     return _make(machine, here, target, arguments, "call")

@@ -105,7 +105,10 @@ class Context:
             # No grant, not listed: what comes of the name is unknown, and nothing is admitted.
             sighting = Sighting(written, name, grant is not None, offset)
             self.sightings[written, name] = sighting
-        return Global(written, name, grant, sighting.roles)
+        opened = Global(written, name, grant, sighting.roles)
+        if opened.unstored and opened.dotted in self.allowlist.dotted:
+            opened.unstored = False  # whoever trusts it by name means the class itself
+        return opened
 
     def _answer(self, renamed: Name) -> tuple[Name, Grant | None]:
         """Return today's name and its grant; what is listed is looked up once for all streams."""
@@ -139,7 +142,14 @@ class Context:
         if target.grant is None:
             return False
         roles = target.grant.roles
-        if role not in roles and not (role == "reference" and roles & intrinsic.STORABLE):
+        if role == "reference":
+            if target.unstored:
+                raise RuleBroken(
+                    "its objects may be in a file, the class itself may not"
+                    if target.grant.rule or roles & {"new", "build"}
+                    else f"it is listed as {', '.join(sorted(roles))}, not as reference"
+                )
+        elif role not in roles:
             raise RuleBroken(f"it is listed as {', '.join(sorted(roles))}, not as {role}")
         return True
 

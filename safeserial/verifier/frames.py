@@ -66,7 +66,8 @@ def extension_array(use: Use) -> Value:
 def _instance(use: Use, cls: Value, rule: str) -> Value:
     if not isinstance(cls, Global):
         raise RuleBroken("a listed class is needed here")
-    if not use.context.use(cls, "reference") or cls.grant is None:
+    cls.roles.add("reference")
+    if cls.grant is None:
         return UNKNOWN
     if cls.grant.rule != rule:
         raise RuleBroken(f"its class is one that has the rule {rule}")

@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING, Final
 
 from safeserial.verifier import arrays, numeric
 from safeserial.verifier.opcodes import KINDS
-from safeserial.verifier.values import ArrayValue, DTypeValue, Global, RuleBroken, Value
+from safeserial.verifier.values import (
+    Arguments,
+    ArrayValue,
+    DTypeValue,
+    Global,
+    RuleBroken,
+    Value,
+)
 
 if TYPE_CHECKING:
     from safeserial.verifier.machine import Machine
@@ -74,14 +81,16 @@ def empty_array(machine: Machine, here: int, function: Global) -> int:
         return 0
     cls = _recalled(machine, match[1], match[2])
     code = _recalled(machine, match[4], match[5])
-    if type(cls) is not Global or cls.name != _NDARRAY or cls.grant is None or cls.call_only:
+    if type(cls) is not Global or cls.name != _NDARRAY or cls.grant is None:
         return 0
     if type(code) is not int or machine.data[code : code + len(_MADE_OF)] != _MADE_OF:
         return 0
     shape = (match.start(3),)
-    arguments = (cls, shape, code)
+    arguments = Arguments((cls, shape, code))
     machine.nests.note(arguments)
     cls.pushed += 1
+    cls.spent += 1
+    cls.roles.add("reference")
     _called(machine, function)
     made = ArrayValue()
     machine.stack.append(made)

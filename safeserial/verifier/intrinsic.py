@@ -9,10 +9,24 @@ from __future__ import annotations
 
 from typing import Final
 
-from safeserial.policy import Name
+from safeserial.policy import Grant, Name
 
 # Roles with which a name may be stored: what may only be called is never an object's attribute.
-STORABLE: Final = frozenset({"reference", "new"})
+_STORABLE: Final = frozenset({"reference", "new"})
+# Classes whose constructors believe what they are given: of a buffer of numbers `numpy.ndarray`
+# makes an array of objects at those addresses, of a tuple `csr_matrix` a matrix whose indices point
+# anywhere, of a text `Booster` a booster that nobody has looked at.  Whoever keeps such a class may
+# call it later, as a FunctionTransformer does.  They are arguments of the functions that make their
+# instances, and nothing else; so are all compiled classes.
+_ARRAY_LIBRARIES: Final = frozenset({"numpy", "pandas", "scipy"})
+_COMPILED: Final = frozenset(
+    {
+        *("sklearn._loss._loss", "sklearn.linear_model._sgd_fast", "sklearn.metrics._dist_metrics"),
+        *("sklearn.neighbors._ball_tree", "sklearn.neighbors._kd_tree", "sklearn.tree._tree"),
+        *("lightgbm.basic", "xgboost.core"),
+    }
+)
+_MADE_BY_ANYONE: Final = frozenset({("pandas", "DataFrame"), ("pandas", "Series")})
 _NUMPY: Final = {
     "multiarray._reconstruct": "ndarray-reconstruct",
     "multiarray.scalar": "scalar",
@@ -63,10 +77,13 @@ RULES: Final[dict[Name, str]] = {
 }
 
 # Attributes that the __setstate__ of a class calls methods of while it loads: anything but a plain
-# array could bring methods of its own.
+# array could bring methods of its own.  Of an array without dimensions compiled code reads the
+# first one all the same.
 ARRAY_ATTRIBUTES: Final[dict[Name, frozenset[str]]] = {
     # It asks the nodes for their dtype, and to become another.
     ("sklearn.ensemble._hist_gradient_boosting.predictor", "TreePredictor"): frozenset({"nodes"}),
+    # It asks how long they are, and takes it for granted that they are as long as anything.
+    ("sklearn.tree._tree", "Tree"): frozenset({"nodes", "values"}),
     # It makes an interpolation of the two.
     ("sklearn.isotonic", "IsotonicRegression"): frozenset({"X_thresholds_", "y_thresholds_"}),
 }
@@ -121,6 +138,28 @@ FRAME_PARTS: Final = frozenset(
 MANAGERS: Final[frozenset[Name]] = frozenset(
     ("pandas.core.internals.managers", name) for name in ("BlockManager", "SingleBlockManager")
 )
+
+
+def is_stored(name: Name, grant: Grant) -> bool:
+    """Say whether a name may stand somewhere as a value, for someone to call it.
+
+    Parameters
+    ----------
+    name : (module, qualname)
+        Today's.
+    grant : Grant
+        What the policy says of it.
+    """
+    roles = grant.roles
+    if not roles & _STORABLE:
+        return False
+    if {"call", "reference"} <= roles or not (grant.rule or roles & {"new", "build"}):
+        return True  # it may be called as it is; or it is a function, or a type of plain values
+    if name[0].partition(".")[0] in _ARRAY_LIBRARIES:
+        return name in _MADE_BY_ANYONE or name[1].endswith("Dtype")
+    return name[0] not in _COMPILED
+
+
 # All names that something here holds for.
 SPECIAL: Final[frozenset[Name]] = (
     frozenset({*RULES, *ARRAY_ATTRIBUTES, *TUPLE_STATES}) | DICT_STATES | QUIET_STATES | FRAMES

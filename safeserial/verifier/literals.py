@@ -202,10 +202,13 @@ def default_factory(use: Use) -> Value:
 
 
 def range_of(use: Use) -> Value:
-    """Accept integers of at most 2**31: a range is lazy, whoever walks it is not."""
-    for argument in use.take(1, 3):
-        if abs(use.constants.integer(argument)) > _RANGE:
-            raise RuleBroken("a range of at most 2**31")
+    """Accept integers of at most 2**31, counted as a list: it is lazy, whoever walks it is not."""
+    bounds = [use.constants.integer(argument) for argument in use.take(1, 3)]
+    if max(map(abs, bounds)) > _RANGE:
+        raise RuleBroken("a range of at most 2**31")
+    if bounds[2:] == [0]:
+        raise RuleBroken("a range has steps")
+    use.context.allocate(8 * len(range(*bounds)))
     return use.result()
 
 

@@ -122,7 +122,7 @@ def learn(machine: Machine, here: int, chunk: bytes) -> list[Value] | None:
 def hold(machine: Machine, items: Tuple) -> Tuple:
     """Account for a new tuple that holds tuples, instances or names."""
     for item in items:
-        if type(item) is Global and item.call_only:
+        if type(item) is Global and item.unstored:
             items = Arguments(items)
             break
     machine.nests.note(items)

@@ -279,6 +279,8 @@ def _check_arrays(
             whole = isinstance(value, ArrayValue) and value.built and value.dtype is not None
             if not whole or value.dtype.has_objects:  # type: ignore[attr-defined]
                 raise RuleBroken("methods of it are called while it loads: it must be an array")
+            if not value.shape:  # type: ignore[attr-defined]
+                raise RuleBroken("an array of no dimensions has no length")
 
 
 def _weigh(machine: Machine, target: Instance, values: list[Value]) -> None:

@@ -16,8 +16,8 @@ from safeserial.verifier.intrinsic import (
     ARRAY_ATTRIBUTES,
     DICT_STATES,
     QUIET_STATES,
-    STORABLE,
     TUPLE_STATES,
+    is_stored,
 )
 
 if TYPE_CHECKING:
@@ -66,16 +66,16 @@ class Global:
     """A name of the stream; `grant` is None where the policy does not list it."""
 
     __slots__ = (
-        *("call_only", "grant", "idiom", "kind", "name", "pushed", "roles", "rule", "simple"),
-        *("spent", "written"),
+        *("grant", "idiom", "kind", "name", "pushed", "roles", "rule", "simple"),
+        *("spent", "unstored", "written"),
     )
 
     def __init__(self, written: Name, name: Name, grant: Grant | None, roles: set[str]) -> None:
         self.written = written
         self.name = name
         self.kind = None if grant is None else Kind(name, grant)
-        # It may be called, and not be stored: a tuple of arguments that holds it is watched.
-        self.call_only = grant is not None and not grant.roles & STORABLE
+        # Not to be stored: a tuple of arguments that holds it is watched.
+        self.unstored = grant is not None and not is_stored(name, grant)
         # What judges its arguments; the machine fills it in.
         self.rule: Callable[..., Value] | None = None
         # What takes several opcodes at once that begin with it (`idioms`).
@@ -85,8 +85,8 @@ class Global:
         # The roles it was used in so far, shared by all occurrences of the name.
         self.roles = roles
         self.grant = grant
-        # Times it came onto the stack, and times it left it as the thing called: the difference
-        # are the times it was stored.
+        # Times it came onto the stack, and times it left it as the thing called, or as the class of
+        # what was made: the difference are the times it was stored.
         self.pushed = 0
         self.spent = 0
 

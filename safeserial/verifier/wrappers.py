@@ -125,6 +125,8 @@ def _parts(machine: Machine, state: Value) -> dict[str, Value]:
 def _check_subclass(subclass: Value) -> None:
     if not isinstance(subclass, Global):
         raise RuleBroken("the wrapper names a class of arrays")
+    subclass.spent += 1
+    subclass.roles.add("reference")
     # A class that is not listed is reported as such.
     if subclass.grant is not None and subclass.name not in _SUBCLASSES:
         raise RuleBroken("the wrapper names a class of arrays")

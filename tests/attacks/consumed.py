@@ -145,6 +145,7 @@ CASES: dict[str, Callable[[], Any]] = {
         Name("scipy.spatial._ckdtree", "cKDTree"),
         (b"", np.zeros((2**24, 0)), 1, 1, 16, None, None, None, None, None),
     ),
+    "dates of no unit": lambda: backed("DatetimeArray", (np.dtype("M8[ns]"), np.zeros(3, "i8"))),
     "a long frequency": lambda: Call(Name("pandas", "PeriodDtype"), "1" * 90000),
     "a cache that is no dict": lambda: New(
         Name("pandas.arrays", "IntegerArray"),

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import pickle
 import re
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 
 import safeserial as ss
@@ -30,6 +32,19 @@ MODELS = {
     "dart": lambda: lgb.LGBMClassifier(boosting_type="dart", **FEW).fit(X, BINARY),
     "linear": lambda: lgb.LGBMRegressor(linear_tree=True, **FEW).fit(X, TARGET),
     "constant": lambda: lgb.LGBMRegressor(**FEW).fit(X[:4], TARGET[:4]),
+    "linear-categorical": lambda: lgb.LGBMRegressor(
+        linear_tree=True, min_data_per_group=2, cat_smooth=1, **FEW
+    ).fit(np.column_stack([X[:, :4], CATEGORIES]), TARGET + BY_CATEGORY, categorical_feature=[4]),
+    "custom": lambda: lgb.train(
+        {"objective": lambda y, data: (y - 0.3, np.ones_like(y)), "num_class": 3, "verbose": -1},
+        lgb.Dataset(X, CLASSES, params={"verbose": -1}),
+        2,
+    ),
+    "named": lambda: lgb.train(
+        {"monotone_constraints": [1, 0, 0, 0, -1], "verbose": -1, "num_threads": 1},
+        lgb.Dataset(X, TARGET, feature_name=["a b", "ü€", "x=1", "Tree", "q'\\/"]),
+        3,
+    ),
     "booster": lambda: lgb.train({"verbose": -1, "num_threads": 1}, lgb.Dataset(X, TARGET), 3),
 }
 
@@ -70,6 +85,33 @@ def test_categories_and_continued_training(categorical, tmp_path):
     loaded, other = ss.load_unsigned(path)
     np.testing.assert_array_equal(loaded.predict(MIXED), categorical.predict(MIXED))
     np.testing.assert_array_equal(other.predict(X), continued().predict(X))
+
+
+def test_categories_of_pandas(tmp_path):
+    frame = pd.DataFrame(X[:, :2], columns=["a", "b"])
+    frame["c"] = pd.Categorical([f'"{i % 4}\u2028:[' for i in range(len(X))])
+    fitted = lgb.LGBMRegressor(min_data_per_group=2, cat_smooth=1, **FEW).fit(frame, TARGET)
+    path = tmp_path / "model.pkl"
+    path.write_bytes(pickle.dumps(fitted))
+    loaded = ss.load_unsigned(path)
+    np.testing.assert_array_equal(loaded.predict(frame), fitted.predict(frame))
+    assert copy.deepcopy(loaded.booster_).dump_model()["pandas_categorical"]
+
+
+def test_tails_that_versions_write(model):
+    """Section by section, as 2.1 and 2.3 write them, and what today's makes of 2.1's file."""
+    from safeserial.validators import boosters_lightgbm
+
+    text = model.booster_.model_to_string()
+    trees, _, tail = text.partition("end of trees\n")
+    older = tail.replace("feature_importances:", "feature importances:")
+    boosters_lightgbm.check(f"{trees}end of trees\n{older}")
+    endless = older.replace("\nend of parameters\n", "").replace("\nparameters:", "parameters:")
+    boosters_lightgbm.check(trees + endless)
+    boosters_lightgbm.check(trees + older.partition("\nparameters:")[0])
+    again = lgb.Booster(model_str=trees + endless).model_to_string()
+    assert again.count("pandas_categorical:null") == 2
+    boosters_lightgbm.check(again)
 
 
 def in_tree(key: str, new: str, *, whole: bool = False):
@@ -135,6 +177,26 @@ def replaced(old: str, new: str):
         lambda state: state.update(_handle=state["_handle"][:700]),
         lambda state: state.update(_handle=state["_handle"].replace("\n", "\r\n")),
         lambda state: state.update(_handle=state["_handle"].replace("Tree=1", "Tree\0=")),
+        replaced("\nnum_cat=0", "\nnum_cat=0\ncat_boundaries=\rX"),
+        replaced("\nnum_cat=0", "\nnum_cat=0\ncat_boundaries=X"),
+        replaced("\nnum_cat=0", "\nnum_cat=0\ncat_threshold=1\t2"),
+        replaced("\nis_linear=0", "\nis_linear=0\nleaf_coeff=0.5 x"),
+        replaced("\nis_linear=0", "\nis_linear=0\nleaf_features=\x0b1"),
+        replaced("version=v4", "version=\rnum_class=9"),
+        replaced("feature_infos=[", "feature_infos="),
+        replaced("feature_infos=[", "feature_infos=:"),
+        replaced("[boosting: gbdt]", "[boosting gbdt]"),
+        replaced("[boosting: gbdt]", "[boosting:]"),
+        replaced("[boosting: gbdt]", ":"),
+        replaced("[boosting: gbdt]", "pandas_categorical::"),
+        replaced("[boosting: gbdt]", "[boosting: gbdt"),
+        replaced("[num_threads: 1]", "[num_threads: 99999999]"),
+        replaced("\nfeature_importances:", "\nfeature_importances:\nColumn_0"),
+        replaced("\nfeature_importances:", "\nfeature_importances:\nColumn_0=many"),
+        replaced("\nend of parameters\n", "\nend of parameters\n\nparser:\n{}\nend of parser\n"),
+        replaced("pandas_categorical:null", "pandas_categorical:nil"),
+        replaced("pandas_categorical:null", "pandas_categorical:[1]"),
+        replaced("pandas_categorical:null", "pandas_categorical:" + "[" * 100_000),
         lambda state: state.update(
             _handle=re.sub("tree_sizes=[0-9]+", "tree_sizes=9", state["_handle"])
         ),
@@ -149,6 +211,12 @@ def replaced(old: str, new: str):
 )
 def test_text_that_lightgbm_would_not_write_is_refused(model, change, refused):
     refused(model, change)
+
+
+def test_a_line_that_swallows_the_next_is_refused(refused):
+    """LightGBM ends a value at a carriage return, and reads a name up to the next equals sign."""
+    swallow = replaced("\nleaf_coeff=", "\ncat_boundaries=\rX\nleaf_coeff=")
+    refused(MODELS["linear"](), swallow, "control character")
 
 
 @pytest.mark.parametrize(

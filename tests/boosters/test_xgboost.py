@@ -19,6 +19,31 @@ xgb = pytest.importorskip("xgboost")
 FEW = {"n_estimators": 3, "max_depth": 3, "n_jobs": 1}
 BOTH = np.column_stack([TARGET, TARGET])
 
+
+def unbiased(kind="ndcg", pairs="topk"):
+    """Return a ranker that keeps what it learned of positions with its objective."""
+    return xgb.XGBRanker(
+        objective=f"rank:{kind}", lambdarank_unbiased=True, lambdarank_pair_method=pairs, **FEW
+    ).fit(X, BINARY, qid=np.repeat(range(10), 12))
+
+
+def reduced_gradient():
+    """Return a model whose splits were found in fewer outputs than its leaves have."""
+    objective = pytest.importorskip("xgboost.objective")
+
+    class Squared(objective.TreeObjective):
+        def __call__(self, iteration, predicted, data):
+            gradient = predicted - data.get_label().reshape(predicted.shape)
+            return gradient, np.ones_like(gradient)
+
+        def split_grad(self, iteration, gradient, hessian):
+            return np.asarray(gradient)[:, :1].copy(), np.asarray(hessian)[:, :1].copy()
+
+    data = xgb.QuantileDMatrix(X, np.column_stack([TARGET] * 3))
+    param = {"multi_strategy": "multi_output_tree", "num_target": 3, "nthread": 1, "max_depth": 2}
+    return xgb.train(param, data, 2, obj=Squared())
+
+
 MODELS = {
     "binary": lambda: xgb.XGBClassifier(**FEW).fit(X, BINARY),
     "multiclass": lambda: xgb.XGBClassifier(**FEW).fit(X, CLASSES),
@@ -33,6 +58,17 @@ MODELS = {
     "vector-leaves": lambda: xgb.XGBRegressor(
         multi_strategy="multi_output_tree", tree_method="hist", **FEW
     ).fit(X, BOTH),
+    "vector-classes": lambda: xgb.XGBClassifier(
+        multi_strategy="multi_output_tree", tree_method="hist", **FEW
+    ).fit(X, CLASSES),
+    "quantiles": lambda: xgb.XGBRegressor(
+        objective="reg:quantileerror", quantile_alpha=[0.1, 0.5, 0.9], **FEW
+    ).fit(X, TARGET),
+    **{
+        f"unbiased-{kind}-{pairs}": lambda kind=kind, pairs=pairs: unbiased(kind, pairs)
+        for kind in ("ndcg", "map", "pairwise")
+        for pairs in ("topk", "mean")
+    },
     "early": lambda: xgb.XGBClassifier(early_stopping_rounds=2, **FEW).fit(
         X, BINARY, eval_set=[(X, BINARY)], verbose=False
     ),
@@ -73,6 +109,19 @@ def test_booster_by_itself_and_categories(categorical, tmp_path):
     np.testing.assert_array_equal(loaded.predict(xgb.DMatrix(X)), booster.predict(xgb.DMatrix(X)))
     mixed = np.column_stack([X, CATEGORIES])
     np.testing.assert_array_equal(other.predict(mixed), categorical.predict(mixed))
+
+
+def test_splits_that_were_found_in_fewer_outputs(tmp_path, refused):
+    booster, path = reduced_gradient(), tmp_path / "model.pkl"
+    path.write_bytes(pickle.dumps(booster))
+    loaded = ss.load_unsigned(path)
+    np.testing.assert_array_equal(loaded.predict(xgb.DMatrix(X)), booster.predict(xgb.DMatrix(X)))
+
+    def change(found):
+        tree = trees(found)[0]
+        tree["base_weights"] = np.resize(tree["base_weights"], 4 * len(tree["parents"]))
+
+    refused(booster, changed(change), "base_weights of another length")
 
 
 def written(value) -> bytes:
@@ -263,6 +312,77 @@ def test_json_of_older_versions_is_read(model, tmp_path):
     boosters_xgboost.check(text.encode())
     with pytest.raises(ss.errors.InvalidStateError):
         boosters_xgboost.check(text.replace('"num_class":"3"', '"num_class":"4"').encode())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        r'{"learner":{},"lear\u006eer":{}}',
+        r'{"num\u005fclass":"3"}',
+        r'{"a\"b":"3"}',
+        r'{"a":{"name\n" :"3"}}',
+        r'{"name":"gbtr\u0065e"}',
+        r'{"name":"\\\u0065"}',
+        '{ "learner":{}}',
+        '{"learner":{}}'.encode("utf-16-le").decode("latin-1"),
+    ],
+)
+def test_json_that_xgboost_would_read_in_another_way_is_refused(text):
+    def refuse(what):
+        raise RuntimeError(what)
+
+    with pytest.raises(RuntimeError, match="cannot be read"):
+        boosters_ubjson.read(text.encode("latin-1"), refuse)
+
+
+def test_json_may_escape_what_xgboost_escapes():
+    text = r'{"feature_names":["a\"b","c\\u0065","\u001f\n\t"]}'
+    assert boosters_ubjson.read(text.encode(), stop) == json.loads(text)
+
+
+def of_objective(**parts):
+    def change(found):
+        for half in ("Model", "Config"):
+            objective = found[half]["learner"]["objective"]
+            objective |= parts
+            for key in [key for key, value in parts.items() if value is None]:
+                del objective[key]
+
+    return changed(change)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        of_objective(**{"ti+": np.ones(3, "f4")}),
+        of_objective(**{"ti+": None}),
+        of_objective(**{"ti+": None, "tj-": None}),
+        of_objective(**{"ti+": "1", "tj-": "1"}),
+        of_objective(**{"ti+": ["1"], "tj-": ["1"]}),
+        of_objective(**{"ti+": np.ones(3, "i4"), "tj-": np.ones(3, "i4")}),
+        of_objective(**{"tj+": np.ones(3, "f4")}),
+        of_objective(lambdarank_param={"lambdarank_unbiased": "0"}),
+        of_objective(lambdarank_param={"lambdarank_unbiased": "true"}),
+        of_objective(lambdarank_param={}),
+    ],
+)
+def test_biases_of_positions_that_do_not_fit_are_refused(change, refused):
+    refused(unbiased(), change, "objective|biases|weights")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        setting(*MODEL, "trees", 0, "tree_param", "size_leaf_vector", value="2"),
+        setting(*MODEL, "trees", 0, "tree_param", "size_leaf_vector", value="9"),
+        setting(*SAID, "num_class", value="2"),
+        setting(*MODEL, "tree_info", value=[3, 0, 0]),
+        changed(lambda found: trees(found)[0].update(leaf_weights=np.ones(3, "f4"))),
+        changed(lambda found: trees(found)[0].update(leaf_weights=np.ones(4, "f4"))),
+    ],
+)
+def test_vector_leaves_of_classes_that_do_not_fit_are_refused(change, refused):
+    refused(MODELS["vector-classes"](), change)
 
 
 @pytest.mark.parametrize("key", ["leaf_weights", "loss_changes", "sum_hessian"])

@@ -6,6 +6,7 @@ from __future__ import annotations
 import datetime
 import itertools
 import pickle
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -370,3 +371,56 @@ def test_policy_files_that_make_no_sense(tmp_path, text):
     with pytest.raises(errors.PolicyError, match=r"policy\.toml") as caught:
         policy_of(tmp_path, text)
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[limits]\nopcodes = " + "9" * 5000,
+        "[limits]\nopcodes = 0x" + "9" * 5000,
+        "[limits]\nbogus = 0x" + "9" * 5000,
+        "environment = 0x" + "9" * 5000,
+        "formats = [0x" + "9" * 5000 + "]",
+        "[limits]\nself = 1",
+        "formats = 5",
+        "formats = [5]",
+        "formats = [[1]]",
+        "formats = 2020-01-01",
+        "formats = {pickle = 1}",
+        "[globals.x]\ny = {roles = 'call', rule = 5}",
+        "a = " + "[" * 100_000,
+    ],
+    ids=lambda text: text[:24],
+)
+def test_hostile_policy_files_are_refused(tmp_path, text):
+    with pytest.raises(errors.PolicyError) as caught:
+        policy_of(tmp_path, text)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a" + ".a" * 20_000 + " = 1",
+        "[a" + " . 'a'" * 200_000 + "]",
+        'x = {a = """ """"", ' + "b." * 20_000 + "b = 1}",
+        'x = [ # \'\n"\\"#", {' + '"b".' * 20_000 + "b = 1}]",
+    ],
+    ids=lambda text: text[:24],
+)
+def test_keys_of_many_parts_are_refused_before_they_are_parsed(tmp_path, text):
+    start = time.process_time()
+    with pytest.raises(errors.PolicyError, match=r"a key of \d+ parts") as caught:
+        policy_of(tmp_path, text)
+    assert caught.value.hint
+    assert time.process_time() - start < 5
+
+
+def test_dots_that_are_of_no_key_do_no_harm(tmp_path):
+    dots = "a" + ".b" * 20
+    reason = f'''"""\n{dots} it's " "" {dots}"""""'''
+    policy = policy_of(
+        tmp_path,
+        f"# {dots}\n[globals.\"{dots}\"]\n'{dots}' = {{roles='call', reason={reason}}} # {dots}\n",
+    )
+    assert policy.allowlist.find((dots, dots)) is not None

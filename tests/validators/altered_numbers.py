@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.interpolate import BSpline
+from scipy.interpolate import BSpline, CubicSpline, RegularGridInterpolator
 from sklearn import cluster, preprocessing, svm
 from sklearn.decomposition import NMF
 from sklearn.linear_model import LogisticRegression, SGDClassifier
@@ -58,6 +59,7 @@ for name in ("csr", "csc", "bsr"):
     attack(f"{name}: shape negative", form(name), lambda m: put(m, _shape=(-1, -1)))
     attack(f"{name}: indices of floats", form(name), lambda m: put(m, indices=m.indices * 1.0))
     attack(f"{name}: data of objects", form(name), lambda m: put(m, data=m.data.astype(object)))
+    attack(f"{name}: another format", form(name), lambda m: put(m, _format="coo"))
 attack("bsr: empty blocks", form("bsr"), lambda m: put(m, data=np.zeros((len(m.data), 0, 1))))
 attack("coo: out of range", form("coo"), lambda m: put(m, coords=(m.coords[0], m.coords[1] + FAR)))
 attack("coo: negative", form("coo"), lambda m: put(m, coords=(m.coords[0] - FAR, m.coords[1])))
@@ -132,6 +134,17 @@ attack(
     lambda m: put(m, support_=m.support_ + FAR, kernel="precomputed"),
 )
 attack("svm: another problem", vectors, lambda m: put(m, _impl="epsilon_svr"))
+attack(
+    "svm: sparse, told of probabilities",
+    sparse_vectors,
+    lambda m: put(m, _effective_probability=True, probability=True),
+)
+for named, kernel in {"precomputed": "precomputed", "dot": np.dot}.items():
+    attack(
+        f"svm: sparse, with kernel {named}",
+        sparse_vectors,
+        lambda m, kernel=kernel: put(m, kernel=kernel),
+    )
 attack("svm: sparse flag", vectors, lambda m: put(m, _sparse=True))
 attack(
     "svm: sparse indptr",
@@ -201,6 +214,23 @@ attack(
     lambda: preprocessing.SplineTransformer().fit(X),
     lambda m: m.bsplines_.pop() and None,
 )
+attack("splines: in two spellings", spline, lambda m: put(m, t=m._t, c=m._c, _t=m._t[:5], k=m.k))
+for named, function in {"vander": np.vander, "partial": functools.partial(sorted, key=abs)}.items():
+    attack(
+        f"splines: arrays by {named}",
+        spline,
+        lambda m, function=function: put(m, _asarray=function),
+    )
+    attack(
+        f"splines: arrays of a grid by {named}",
+        lambda: RegularGridInterpolator((np.arange(4.0),), np.arange(4.0)),
+        lambda m, function=function: put(m, _asarray=function),
+    )
+    attack(
+        f"splines: arrays of a curve by {named}",
+        lambda: CubicSpline(np.arange(4.0), np.arange(4.0)),
+        lambda m, function=function: setattr(m, "_asarray", function),
+    )
 attack(
     "k-means: narrow", means, lambda m: put(m, cluster_centers_=m.cluster_centers_[:, :1].copy())
 )
@@ -211,11 +241,21 @@ attack(
     lambda: cluster.Birch(n_clusters=None).fit(X),
     lambda m: put(m, _subcluster_norms=m._subcluster_norms[:1]),
 )
-attack(
-    "bisecting: loop",
-    lambda: cluster.BisectingKMeans(3, n_init=1).fit(X),
-    lambda m: put(m._bisecting_tree, left=m._bisecting_tree),
-)
+
+
+def bisecting() -> Any:
+    return cluster.BisectingKMeans(3, n_init=1, random_state=0).fit(X)
+
+
+def widened(model: Any) -> None:
+    """Leave the tree alone with centres that are wider than the data."""
+    del model.cluster_centers_
+    model._bisecting_tree.left.center = np.zeros(FAR // 100)
+
+
+attack("bisecting: loop", bisecting, lambda m: put(m._bisecting_tree, left=m._bisecting_tree))
+attack("bisecting: a wide tree alone", bisecting, widened)
+attack("bisecting: threads alone", bisecting, lambda m: put(m, _n_threads=2**14))
 attack(
     "hierarchy: far",
     lambda: cluster.HDBSCAN(copy=True).fit(X),

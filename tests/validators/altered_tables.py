@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import copy
+from collections import UserDict
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn import neighbors, preprocessing
+from sklearn.cluster._kmeans import _kmeans_single_lloyd
 from sklearn.feature_extraction import DictVectorizer, FeatureHasher
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -190,6 +193,50 @@ def misplace(frame: Any) -> None:
 
 
 attack("pandas: placement", lambda: pd.DataFrame({"a": [1.0]}), misplace)
+
+# ------------------------------------------------------------------------------------ containers
+
+
+def in_itself(holder: list[Any]) -> None:
+    holder[0].append({"deeper": holder})
+
+
+def nested(holder: list[Any]) -> Any:
+    for _ in range(500):
+        holder = [holder]
+    return holder
+
+
+def side_by_side(holder: list[Any]) -> Any:
+    """Return lists nested as deep, each of which is near the top as well."""
+    held = [holder]
+    for _ in range(500):
+        held.append([held[-1]])
+    return held
+
+
+attack("containers: in itself", lambda: [[]], in_itself)
+attack("containers: deep", lambda: [[]], nested)
+attack("containers: deep, and near the top", lambda: [[]], side_by_side)
+
+# ------------------------------------------------------------------------------------ functions
+
+
+def function() -> Any:
+    return preprocessing.FunctionTransformer(np.add)
+
+
+for keyword in ("kw_args", "inv_kw_args"):
+    attack(
+        f"function: {keyword} with out",
+        function,
+        lambda m, name=keyword: put(m, **{name: {"out": np.zeros(3)}}),
+    )
+attack("function: keywords of a user", function, lambda m: put(m, kw_args=UserDict(out=1)))
+attack("function: part of a fit", function, lambda m: put(m, func=_kmeans_single_lloyd))
+attack("function: partly, with out", lambda: None, lambda _: partial(np.add, 1, out=np.zeros(3)))
+attack("function: metric with out", brute, lambda m: put(m, effective_metric_params_={"out": X}))
+attack("workers: too many", brute, lambda m: put(m, n_jobs=10**6))
 
 # ------------------------------------------------------------------------------------ attributes
 

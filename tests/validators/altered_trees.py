@@ -9,7 +9,11 @@ from typing import Any
 
 import numpy as np
 from sklearn import ensemble, tree
+from sklearn._loss.loss import HalfBinomialLoss
+from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree._tree import Tree
 
 from tests.validators.altering import FAR, Alter, Attacks, put
@@ -132,6 +136,34 @@ attack(
     lambda m: put(m.init_, class_prior_=m.init_.class_prior_[:1]),
 )
 attack("boosting: fewer columns first", boosted, lambda m: put(m.init_, n_classes_=1))
+
+
+def first(make: Callable[[Any], Any]) -> Alter:
+    """Give a model another estimator to begin with."""
+    return lambda m: put(m, init_=make(THREE))
+
+
+def one_column(target: Any) -> Any:
+    """Return a vote that says that it knows three classes; its voter knows one."""
+    vote = ensemble.VotingClassifier([("a", DummyClassifier())], voting="soft").fit(X, target)
+    vote.estimators_ = [DummyClassifier().fit(X, np.zeros(len(X)))]
+    return vote
+
+
+def one_row(target: Any) -> Any:
+    lowest = FunctionTransformer(np.min, kw_args={"axis": 0, "keepdims": True})
+    return make_pipeline(lowest, DummyClassifier()).fit(X[:1], target[:1])
+
+
+attack("boosting: first a vote", boosted, first(one_column))
+attack("boosting: first a pipeline", boosted, first(one_row))
+attack(
+    "boosting: first a line too few",
+    boosted,
+    first(lambda y: LogisticRegression().fit(X, y == 1)),
+)
+attack("boosting: another loss", boosted, lambda m: put(m, _loss=HalfBinomialLoss()))
+attack("boosting: another link", boosted, lambda m: put(m._loss, link=FunctionTransformer()))
 attack("boosting: a list", boosted, lambda m: put(m, estimators_=m.estimators_.tolist()))
 
 

@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import Bunch
 
 from safeserial.errors import InvalidStateError, SafeSerialWarning
@@ -169,16 +171,16 @@ def test_what_a_check_has_read_is_left_out_and_nothing_else(kind: Any, count: in
 
 
 def test_cycles_and_depth_are_walked() -> None:
-    loop: list[Any] = []
-    loop.append(loop)
+    loop = DecisionTreeClassifier()
+    loop.class_weight = {"a": [loop]}
     deep: Any = bad()
     for _ in range(100_000):
-        deep = [deep]
+        deep = FrozenEstimator(deep)
     validate(loop)
     with pytest.raises(InvalidStateError):
         validate([loop, deep])
-    while deep.__class__ is list:  # taken apart by hand: freeing it would be the recursion
-        deep = deep[0]
+    while type(deep) is FrozenEstimator:  # by hand: freeing it would be the recursion
+        deep = deep.estimator
 
 
 def test_state_that_cannot_be_read_is_invalid() -> None:

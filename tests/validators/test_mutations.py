@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Damaged files of every format are refused or load, and what loads may be used: no crash, no hang.
 
-A sample of each format here, ten thousand in the slow run, and many more with `make fuzz`.
+Bytes are damaged, and parts of models exchanged.  A sample of each format here, ten thousand in the
+slow run, and many more with `make fuzz`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.validators.mutate import FORMATS
+from tests.validators.mutate import EVERYTHING, FORMATS
 from tests.world import EFFORT
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="copies are used in forks")
@@ -54,8 +55,9 @@ def hold(tally: dict[str, Any], count: int) -> None:
 
 
 def test_damaged_files_do_no_harm() -> None:
-    found = tallies(60 * EFFORT)
-    assert {one["format"] for one in found} == set(FORMATS)
+    quick = [form for form in FORMATS if form != EVERYTHING]
+    found = tallies(60 * EFFORT, *quick)
+    assert [one["format"] for one in found] == quick
     for tally in found:
         hold(tally, 60 * EFFORT)
 
