@@ -131,7 +131,9 @@ def _is_block(values: Any, places: Any) -> None:
 
     if not isinstance(values, np.ndarray | ExtensionArray | pd.Index):
         raise InvalidStateError("a block of a frame holds an array")
-    if not isinstance(places, np.ndarray | slice | int):
+    numbers = isinstance(places, np.ndarray) and places.ndim == 1 and places.dtype.kind in "iu"
+    # Of True an array without dimensions is made, whose length compiled code then reads.
+    if not numbers and type(places) not in (slice, int):
         raise InvalidStateError("a block of a frame stands at a slice of columns")
 
 

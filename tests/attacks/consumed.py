@@ -133,6 +133,18 @@ CASES: dict[str, Callable[[], Any]] = {
     "a block much longer than its frame": lambda: frame(
         index(TEXTS), np.zeros((1, 2)), slice(0, 10**9, 1)
     ),
+    "a block at a place of no dimensions": lambda: Call(
+        Name("pandas.core.internals.managers", "BlockManager"),
+        (
+            Call(
+                Name("pandas._libs.internals", "_unpickle_block"),
+                np.zeros((1, 2)),
+                True,
+                2,
+            ),
+        ),
+        [index(TEXTS), index(TEXTS)],
+    ),
     "a grid, made the places of a block": lambda: frame(index(TEXTS), np.zeros((1, 2)), grid()),
     "a grid, made the places of another": lambda: Call(
         Name("pandas._libs.internals", "_unpickle_block"), np.zeros((1, 2)), grid(), 2

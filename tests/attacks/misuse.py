@@ -2,8 +2,9 @@
 """Wrong states and arguments for all that the allowlists let a stream make, opened one by one.
 
 Compiled ``__setstate__`` functions take tuples apart without counting, and trust what they find.
-Run as a program with a number: opens the streams from that one on and prints a line before each,
-so that whoever started it knows which one ended the process.
+Run as a program with two numbers: opens the streams from the first one on, each so many behind the
+one before, and prints a line before each, so that whoever started it knows which one ended the
+process.
 """
 
 from __future__ import annotations
@@ -161,11 +162,12 @@ def written(name: Name, rest: bytes) -> bytes:
 
 
 def main() -> None:
-    """Open the streams from a number on."""
+    """Open the streams from a number on, in steps."""
+    start, step = map(int, sys.argv[1:])
     warnings.simplefilter("ignore")
     file = Path("stream.pkl")
     for number, (what, stream) in enumerate(chain(streams(), skops_files())):
-        if number < int(sys.argv[1]):
+        if number < start or (number - start) % step:
             continue
         print(number, ascii(what), flush=True)
         try:

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.attacks import misuse
 from tests.attacks.test_corpus import ENVIRONMENT
 
@@ -14,12 +16,13 @@ FEW = 5
 PATIENCE = 300
 
 
-def test_no_process_ends(tmp_path: Path) -> None:
+@pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.slow)])
+def test_no_process_ends(step: int, tmp_path: Path) -> None:
     ended: list[str] = []
     start = 0
     while len(ended) < FEW:
         run = subprocess.run(
-            [sys.executable, "-X", "faulthandler", "-m", misuse.__name__, str(start)],
+            [sys.executable, "-X", "faulthandler", "-m", misuse.__name__, str(start), str(step)],
             capture_output=True,
             check=False,
             cwd=tmp_path,
@@ -31,7 +34,7 @@ def test_no_process_ends(tmp_path: Path) -> None:
         if last == "done":
             break
         ended.append(f"{last}: status {run.returncode} {run.stderr[:300]}")
-        start = int(last.split()[0]) + 1
+        start = int(last.split()[0]) + step
     assert ended == []
 
 

@@ -80,9 +80,9 @@ def replaced(whole: Whole, dice: random.Random) -> bytes:
     """Return a pickle of a model of which a part is something else, now and then two or three."""
     while True:
         places = [_place(whole, dice) for _ in range(dice.choice((1, 1, 1, 2, 3)))]
-        others = {place: _other(whole.parts[place], whole, dice) for place in places}
         file = io.BytesIO()
         try:
+            others = {place: _other(whole.parts[place], whole, dice) for place in places}
             _Replacing(file, dice.choice((2, 4, 5)), others).dump(whole.model)
         except Exception:  # noqa: BLE001 - a pickler that cannot write this: once more
             continue

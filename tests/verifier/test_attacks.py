@@ -268,9 +268,7 @@ ROWS: list[tuple[str, bytes, type[Exception]]] = [
     ),
     (
         "list of a range",
-        stream(
-            name("builtins", "list"), name("builtins", "range"), integer(2**20), b"\x85R\x85R"
-        ),
+        stream(name("builtins", "list"), name("builtins", "range"), integer(2**20), b"\x85R\x85R"),
         ForbiddenOperationError,
     ),
     (
