@@ -448,7 +448,7 @@ def _values() -> dict[str, Any]:
         "records": np.zeros(2, dtype=[("a", "f8"), ("b", "U3")]),
         "masked": np.ma.masked_array([1.0, 2.0], [True, False]),
         "masked constant": np.ma.masked,
-        "matrix": np.asmatrix([[1.0]]),
+        "matrix": np.array([[1.0]]).view(np.matrix),
         "columns": np.asfortranarray(numbers),
         "scalars": [np.float32(1), np.int8(1), np.bool_(True), np.datetime64("2020-01-01")],
         "types": [np.float64, np.int32, np.bool_, float, int, str, bool, object, np.number],

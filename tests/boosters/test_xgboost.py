@@ -54,6 +54,9 @@ MODELS = {
     "linear": lambda: xgb.XGBClassifier(booster="gblinear", n_estimators=3, n_jobs=1).fit(
         X, BINARY
     ),
+    "stopped early": lambda: xgb.XGBClassifier(
+        callbacks=[xgb.callback.EarlyStopping(rounds=1, save_best=True)], **FEW
+    ).fit(X, BINARY, eval_set=[(X, BINARY)], verbose=False),
     "pruned": lambda: xgb.XGBRegressor(gamma=3, tree_method="exact", **FEW).fit(X, TARGET * 3),
     "vector-leaves": lambda: xgb.XGBRegressor(
         multi_strategy="multi_output_tree", tree_method="hist", **FEW
