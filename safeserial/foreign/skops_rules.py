@@ -130,14 +130,15 @@ def _reference(use: Use) -> None:
     if use.kind == "FunctionNode" and not use.tree.protocol:
         raise use.broken("is of skops' first protocol, which put another name in its content")
     # Whoever keeps a class may call it later, with arguments of the file's own.
-    grant = use.granted("reference", rules=("", "literal", "bytes", "numbers"))
+    rules = ("", "literal", "bytes", "numbers", "slots", "container")
+    grant = use.granted("reference", "new", rules=rules)
     if grant is not None and not is_stored(use.name, grant):
         raise use.broken(f"keeps {use.dotted}, which is listed only for objects of it")
 
 
 def _type(use: Use) -> None:
     """Take the object of that name; a builtin function among them."""
-    if use.name not in _KEYS | _FACTORIES:
+    if use.name not in _KEYS:
         _reference(use)
 
 

@@ -14,7 +14,16 @@ from typing import Any, Final
 
 import numpy as np
 
-from safeserial.validators.asking import array, columns_of, ensure, is_a, name_of, refuse, whole
+from safeserial.validators.asking import (
+    array,
+    columns_of,
+    ensure,
+    is_a,
+    name_of,
+    refuse,
+    shaped,
+    whole,
+)
 
 _BINARY: Final = ("HalfBinomialLoss", "ExponentialLoss")
 _MANY: Final = ("HalfMultinomialLoss",)
@@ -70,11 +79,8 @@ def _dummy(first: Any, state: Mapping[str, Any], classes: int) -> bool:
 
 def _constant(first: Any, state: Mapping[str, Any], classes: int) -> bool:
     del classes
-    return whole(first, state, "n_outputs_", 1) == 1 and _is_plain(first, state, "constant_")
-
-
-def _is_plain(first: Any, state: Mapping[str, Any], name: str) -> bool:
-    return array(first, state.get(name), name).size == 1
+    value = array(first, state.get("constant_"), "constant_")
+    return whole(first, state, "n_outputs_", 1) == 1 and value.shape == (1, 1)
 
 
 def _linear_classifier(first: Any, state: Mapping[str, Any], classes: int) -> bool:
@@ -87,12 +93,16 @@ def _linear_classifier(first: Any, state: Mapping[str, Any], classes: int) -> bo
 def _linear(first: Any, state: Mapping[str, Any], classes: int) -> bool:
     del classes
     array(first, state.get("coef_"), "coef_", kinds="f", ndim=1)
-    return array(first, np.asarray(state.get("intercept_")), "intercept_").size == 1
+    offset = array(first, np.asarray(state.get("intercept_")), "intercept_")
+    return offset.shape in {(), (1,)}  # of two dimensions it would turn the answers round
 
 
 def _bayes(first: Any, state: Mapping[str, Any], classes: int) -> bool:
-    means = array(first, state.get("theta_"), "theta_", kinds="f", ndim=2)
-    return len(means) == classes and columns_of(state.get("classes_")) == (classes,)
+    shape = (classes, whole(first, state, "n_features_in_", 1))
+    for name in ("theta_", "var_"):
+        shaped(first, array(first, state.get(name), name, kinds="f"), shape, name)
+    priors = array(first, state.get("class_prior_"), "class_prior_", kinds="f")
+    return priors.shape == (classes,) and columns_of(state.get("classes_")) == (classes,)
 
 
 def _tree_classifier(first: Any, state: Mapping[str, Any], classes: int) -> bool:
@@ -117,6 +127,8 @@ _CLASSIFIERS: Final[dict[tuple[str, str], Fits]] = {
 _REGRESSORS: Final[dict[tuple[str, str], Fits]] = {
     ("sklearn.dummy", "DummyRegressor"): _constant,
     (f"{_LINEAR}._base", "LinearModel"): _linear,
+    (f"{_LINEAR}._glm.glm", "_GeneralizedLinearRegressor"): _linear,
+    (f"{_LINEAR}._stochastic_gradient", "BaseSGDRegressor"): _linear,
     ("sklearn.tree._classes", "DecisionTreeRegressor"): _tree,
     ("sklearn.ensemble._forest", "ForestRegressor"): _tree,
 }

@@ -10,10 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
+import numpy as np
+
 from safeserial.validators.asking import ensure, name_of
 
 # Parameters of estimators that become keywords of a function that is called with data.
-KEYWORDS: Final = ("kw_args", "inv_kw_args", "metric_params", "kernel_params")
+KEYWORDS: Final = (
+    *("kw_args", "inv_kw_args", "metric_params", "kernel_params", "pairwise_kernels_kwargs"),
+)
 # BisectingKMeans keeps one of them, and calls it on what it has made itself.
 _TRUSTING: Final = frozenset({"_kmeans_single_lloyd", "_kmeans_single_elkan"})
 
@@ -22,6 +26,9 @@ def look_into_partial(partial: Any) -> Iterable[Any]:
     """Check a functools.partial; return its function and arguments."""
     check_function(partial, partial.func)
     check_keywords(partial, partial.keywords)
+    # By its place, an array may be what the function writes to as well.
+    plain = not any(isinstance(one, np.ndarray) for one in partial.args)
+    ensure(partial, plain, "is given an array by its place; by its name it could be told apart")
     return [partial.func, *partial.args, *partial.keywords.values()]
 
 
@@ -29,6 +36,11 @@ def check_transformer(model: Any) -> None:
     """Check the functions of a FunctionTransformer."""
     for name in ("func", "inverse_func"):
         check_function(model, vars(model).get(name))
+
+
+def check_scorer(scorer: Any) -> None:
+    """Check the keywords that a scorer gives to its metric."""
+    check_keywords(scorer, vars(scorer).get("_kwargs"))
 
 
 def check_function(owner: Any, function: Any) -> None:

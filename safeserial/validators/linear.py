@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from safeserial.validators.asking import columns_of, ensure, refuse, whole
+import numpy as np
+
+from safeserial.validators.asking import columns_of, ensure, name_of, refuse, whole
 
 
 def check_linear(model: Any) -> None:
@@ -22,11 +24,15 @@ def check_linear(model: Any) -> None:
     # Written out only if refused: shapes take as long to print as all the rest here.
     if not (coefficients[-1] == width and coefficients[0] > 0):
         refuse(model, f"coef_ has shape {coefficients}, {width} features")
-    offsets = columns_of(state.get("intercept_"))
+    offset = state.get("intercept_")
+    offsets = columns_of(offset)
     if offsets:
         targets = coefficients[0] if len(coefficients) > 1 else 1
-        if offsets[0] not in {1, targets}:
+        # Of two dimensions it would make other answers than there are rows.
+        if len(offsets) > 1 or offsets[0] not in {1, targets}:
             refuse(model, f"intercept_ has shape {offsets}")
+    elif not isinstance(offset, int | float | np.number | np.ndarray | None):
+        refuse(model, f"intercept_ is a {name_of(offset)}")
 
 
 def check_linear_classifier(model: Any) -> None:

@@ -26,6 +26,7 @@ from safeserial.validators import (
     interpolate,
     linear,
     neighbors,
+    one_vs_rest,
     random_state,
     sparse,
     svm,
@@ -108,6 +109,8 @@ VALIDATORS: Final[dict[Name, Check]] = {
     **_of("sklearn.preprocessing._encoders", "OneHotEncoder", encoders.check_one_hot),
     **_of("sklearn.preprocessing._label", "MultiLabelBinarizer", encoders.check_label_sets),
     **_of("sklearn.preprocessing._discretization", "KBinsDiscretizer", encoders.check_discretizer),
+    **_of("sklearn.metrics._scorer", "_BaseScorer", functions.check_scorer),
+    **_of("sklearn.multiclass", "OneVsRestClassifier", one_vs_rest.check_one_vs_rest),
     # what makes columns of columns
     **_of(
         "sklearn.preprocessing._function_transformer",

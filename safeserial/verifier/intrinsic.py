@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from safeserial.policy import Grant, Name
+from safeserial.policy import ROLES, Grant, Name
 
 # Roles with which a name may be stored: what may only be called is never an object's attribute.
 _STORABLE: Final = frozenset({"reference", "new"})
@@ -23,10 +23,19 @@ _COMPILED: Final = frozenset(
     {
         *("sklearn._loss._loss", "sklearn.linear_model._sgd_fast", "sklearn.metrics._dist_metrics"),
         *("sklearn.neighbors._ball_tree", "sklearn.neighbors._kd_tree", "sklearn.tree._tree"),
-        *("lightgbm.basic", "xgboost.core"),
+        *("catboost.core", "lightgbm.basic", "xgboost.core"),
+        "sklearn.ensemble._hist_gradient_boosting.predictor",
     }
 )
-_MADE_BY_ANYONE: Final = frozenset({("pandas", "DataFrame"), ("pandas", "Series")})
+# Of these the constructors look at what they are given.  pandas keeps the index that goes with a
+# dtype in what the dtype remembers; a MultiIndex may be told to believe its codes.
+_MADE_BY_ANYONE: Final = frozenset(
+    ("pandas", kind)
+    for kind in (
+        *("CategoricalIndex", "DataFrame", "DatetimeIndex", "Index", "IntervalIndex"),
+        *("PeriodIndex", "RangeIndex", "Series", "TimedeltaIndex"),
+    )
+)
 _NUMPY: Final = {
     "multiarray._reconstruct": "ndarray-reconstruct",
     "multiarray.scalar": "scalar",
@@ -153,11 +162,13 @@ def is_stored(name: Name, grant: Grant) -> bool:
     roles = grant.roles
     if not roles & _STORABLE:
         return False
+    if name[0] in _COMPILED:
+        return roles >= ROLES
     if {"call", "reference"} <= roles or not (grant.rule or roles & {"new", "build"}):
         return True  # it may be called as it is; or it is a function, or a type of plain values
     if name[0].partition(".")[0] in _ARRAY_LIBRARIES:
         return name in _MADE_BY_ANYONE or name[1].endswith("Dtype")
-    return name[0] not in _COMPILED
+    return True
 
 
 # All names that something here holds for.

@@ -44,7 +44,7 @@ _BINGET: Final = CODES["BINGET"]
 PLAIN: Final = frozenset(
     {
         *(int, tuple, Instance, ArrayValue, DTypeValue, RawValue),
-        *(DictValue, ListValue, SetValue, FrozenSetValue),
+        *(ListValue, SetValue, FrozenSetValue),
     }
 )
 
@@ -90,6 +90,8 @@ def recall(machine: Machine, index: int) -> Value:
         raise IndexError
     elif isinstance(value, Spent):
         raise Untraced
+    elif isinstance(value, DictValue):
+        _share(value)
     elif isinstance(value, WrapperValue):
         raise RuleBroken("joblib's wrapper is used once")
     elif isinstance(value, Arguments):
@@ -97,6 +99,12 @@ def recall(machine: Machine, index: int) -> Value:
             if isinstance(item, Global):
                 item.pushed += 1
     return value
+
+
+def _share(value: DictValue) -> None:
+    if value.alone is None:
+        raise RuleBroken("the state of joblib's wrapper is used once")
+    value.alone = False
 
 
 def learn(machine: Machine, here: int, chunk: bytes) -> list[Value] | None:

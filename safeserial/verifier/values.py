@@ -183,13 +183,15 @@ class Layout:
 class DictValue:
     """A dict made in this stream; `flat` (key, value, key, …) is None when there are too many."""
 
-    __slots__ = ("count", "flat", "layout", "sealed")
+    __slots__ = ("alone", "count", "flat", "layout", "sealed")
 
     def __init__(self, count: int = 0, flat: list[Value] | None = None) -> None:
         self.count = count
         self.flat = flat
         self.layout: Layout | None = None
         self.sealed = False
+        # Whether it never came out of the memo; None once it must not.
+        self.alone: bool | None = True
 
     @property
     def pairs(self) -> list[tuple[Value, Value]] | None:

@@ -114,6 +114,10 @@ def read(machine: Machine, state: Value, here: int) -> int:
 def _parts(machine: Machine, state: Value) -> dict[str, Value]:
     if not isinstance(state, DictValue) or state.pairs is None:
         raise RuleBroken("the wrapper's state is a dict")
+    # It names a class that is not to be stored.
+    if not state.alone:
+        raise RuleBroken("the state of joblib's wrapper is used once")
+    state.alone = None
     parts = {machine.constants.text(key): value for key, value in state.pairs}
     if not parts.keys() >= _PARTS or parts.keys() - _PARTS - _OPTIONAL:
         raise RuleBroken("the wrapper's state has other parts than joblib writes")

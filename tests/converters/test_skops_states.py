@@ -228,8 +228,8 @@ def test_what_a_constructor_is_given(node, tmp_path):
         "numpy.matrix",
         "scipy.sparse._csr.csr_matrix",
         "sklearn.neighbors._kd_tree.KDTree",
-        "pandas.DataFrame",
-        "sklearn.linear_model._ridge.Ridge",
+        "pandas.MultiIndex",
+        "lightgbm.basic.Booster",
     ],
 )
 @pytest.mark.parametrize("loader", ["TypeNode", "FunctionNode"])

@@ -13,6 +13,7 @@ import importlib
 import io
 import pickle
 import warnings
+from collections import OrderedDict, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import safeserial as ss
 
@@ -268,3 +269,19 @@ def test_math_features_call_no_method_but_one_that_sums_up(func: Any, tmp_path: 
     path.write_bytes(pickle.dumps(model))
     with pytest.raises(ss.errors.InvalidStateError, match="func"):
         ss.load_unsigned(path)
+
+
+def test_a_dtype_that_remembers_the_index_it_goes_with(tmp_path: Path) -> None:
+    values = pd.array([3, None, 1], dtype="Int64")
+    pd.Index(values)  # from here on the dtype, of which there is one, knows the class
+    path = tmp_path / "series.pkl"
+    for made in (pd.Series(values), pd.Index(values), pd.DataFrame({"a": values}, index=values)):
+        path.write_bytes(pickle.dumps(made))
+        assert made.equals(ss.load_unsigned(path))
+
+
+def test_skops_keeps_factories_of_dicts_and_frames(tmp_path: Path) -> None:
+    ring = ss.Keyring([ss.HmacKey.generate()])
+    for kept in (defaultdict(OrderedDict, a=OrderedDict(b=1)), FunctionTransformer(pd.DataFrame)):
+        again = ss.loads(ss.dumps(kept, keyring=ring, format="skops"), keyring=ring)
+        assert repr(again) == repr(kept)

@@ -13,6 +13,8 @@ from scipy.interpolate import BSpline, CubicSpline, RegularGridInterpolator
 from sklearn import cluster, preprocessing, svm
 from sklearn.decomposition import NMF
 from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.pipeline import make_pipeline
 
 from tests.validators.altered_trees import classifier
 from tests.validators.altering import FAR, Alter, Attacks, put, setting
@@ -261,6 +263,28 @@ attack(
     lambda: cluster.HDBSCAN(copy=True).fit(X),
     lambda m: setting(0, FAR)(m._single_linkage_tree_["left_node"]) is None,
 )
+
+
+def one_vs_rest() -> Any:
+    return OneVsRestClassifier(LogisticRegression()).fit(X, THREE == 1)
+
+
+def several(model: Any) -> None:
+    model.estimators_ = [LogisticRegression().fit(X, THREE)]
+
+
+def more_rows(model: Any) -> None:
+    twice = preprocessing.FunctionTransformer(np.repeat, kw_args={"repeats": 9, "axis": 0})
+    model.estimators_ = [make_pipeline(twice, model.estimators_[0])]
+
+
+attack(
+    "one against the rest: two intercepts",
+    one_vs_rest,
+    lambda m: put(m.estimators_[0], intercept_=(8, 4)),
+)
+attack("one against the rest: three classes", one_vs_rest, several)
+attack("one against the rest: more rows", one_vs_rest, more_rows)
 attack(
     "linear: narrow",
     lambda: SGDClassifier().fit(X, THREE),

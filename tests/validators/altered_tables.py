@@ -16,7 +16,7 @@ from sklearn.cluster._kmeans import _kmeans_single_lloyd
 from sklearn.feature_extraction import DictVectorizer, FeatureHasher
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import DistanceMetric
+from sklearn.metrics import DistanceMetric, make_scorer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -235,6 +235,8 @@ for keyword in ("kw_args", "inv_kw_args"):
 attack("function: keywords of a user", function, lambda m: put(m, kw_args=UserDict(out=1)))
 attack("function: part of a fit", function, lambda m: put(m, func=_kmeans_single_lloyd))
 attack("function: partly, with out", lambda: None, lambda _: partial(np.add, 1, out=np.zeros(3)))
+attack("function: partly, with an array", lambda: None, lambda _: partial(np.divmod, X, X, X))
+attack("function: a scorer's", lambda: None, lambda _: make_scorer(np.subtract, out=X))
 attack("function: metric with out", brute, lambda m: put(m, effective_metric_params_={"out": X}))
 attack("workers: too many", brute, lambda m: put(m, n_jobs=10**6))
 

@@ -11,7 +11,8 @@ import numpy as np
 from sklearn import ensemble, tree
 from sklearn._loss.loss import HalfBinomialLoss
 from sklearn.dummy import DummyClassifier
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree._tree import Tree
@@ -155,6 +156,18 @@ def one_row(target: Any) -> Any:
     return make_pipeline(lowest, DummyClassifier()).fit(X[:1], target[:1])
 
 
+def put_first(**values: Any) -> Any:
+    bayes = GaussianNB().fit(X, THREE)
+    put(bayes, **values)
+    return bayes
+
+
+def turned() -> Any:
+    model = ensemble.GradientBoostingRegressor(n_estimators=2, init=Ridge())
+    return model.fit(X, THREE * 1.0)
+
+
+attack("boosting: first turned round", turned, lambda m: put(m.init_, intercept_=np.zeros((1, 1))))
 attack("boosting: first a vote", boosted, first(one_column))
 attack("boosting: first a pipeline", boosted, first(one_row))
 attack(
@@ -162,6 +175,10 @@ attack(
     boosted,
     first(lambda y: LogisticRegression().fit(X, y == 1)),
 )
+attack(
+    "boosting: first no priors", boosted, first(lambda y: put_first(class_prior_=np.ones((3, 0))))
+)
+attack("boosting: first no variance", boosted, first(lambda y: put_first(var_=np.ones((3, 0, 5)))))
 attack("boosting: another loss", boosted, lambda m: put(m, _loss=HalfBinomialLoss()))
 attack("boosting: another link", boosted, lambda m: put(m._loss, link=FunctionTransformer()))
 attack("boosting: a list", boosted, lambda m: put(m, estimators_=m.estimators_.tolist()))

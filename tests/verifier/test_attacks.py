@@ -356,7 +356,7 @@ def test_role_stored() -> None:
 @pytest.mark.parametrize(
     "stored",
     [
-        *("numpy:ndarray", "numpy:matrix", "numpy.ma:MaskedArray", "pandas:Index"),
+        *("numpy:ndarray", "numpy:matrix", "numpy.ma:MaskedArray", "pandas:MultiIndex"),
         *("pandas.arrays:SparseArray", "scipy.sparse._csr:csr_matrix", "lightgbm.basic:Booster"),
         *("sklearn.tree._tree:Tree", "sklearn.metrics._dist_metrics:EuclideanDistance64"),
     ],
@@ -483,6 +483,32 @@ WRAPPER = name("joblib.numpy_pickle", "NumpyArrayWrapper")
 )
 def test_joblib_lies(data: bytes) -> None:
     assert isinstance(refusal(data, "joblib"), ForbiddenOperationError | CorruptArtifactError)
+
+
+STATE = b"".join(
+    [
+        *(b"}(", short("subclass"), name("numpy", "ndarray"), short("shape"), b"K\x01\x85"),
+        *(short("order"), short("C"), short("dtype"), FLOAT, b"u"),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        stream(b"](", WRAPPER, b")\x81", STATE, b"q\x00b", bytes(8), b"h\x00e"),
+        stream(b"(}q\x00h\x00", WRAPPER, b")\x81", b"h\x00", STATE[1:], b"b", bytes(8), b"t"),
+        stream(
+            *(b"](", WRAPPER, b")\x81", STATE, b"q\x00b", bytes(8)),
+            *(WRAPPER, b")\x81h\x00b", bytes(8), b"e"),
+        ),
+    ],
+)
+def test_the_state_of_a_wrapper_stands_nowhere_else(data: bytes) -> None:
+    # It names a class that is not to be kept, and is used up with it.
+    found = refusal(data, "joblib")
+    assert isinstance(found, ForbiddenOperationError)
+    assert "used once" in str(found)
 
 
 def test_wrapper_in_a_plain_pickle() -> None:
