@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from safeserial.policy import ROLES, Grant, Name
+from safeserial.policy import Grant, Name
 
 # Roles with which a name may be stored: what may only be called is never an object's attribute.
 _STORABLE: Final = frozenset({"reference", "new"})
@@ -162,13 +162,11 @@ def is_stored(name: Name, grant: Grant) -> bool:
     roles = grant.roles
     if not roles & _STORABLE:
         return False
-    if name[0] in _COMPILED:
-        return roles >= ROLES
     if {"call", "reference"} <= roles or not (grant.rule or roles & {"new", "build"}):
         return True  # it may be called as it is; or it is a function, or a type of plain values
     if name[0].partition(".")[0] in _ARRAY_LIBRARIES:
         return name in _MADE_BY_ANYONE or name[1].endswith("Dtype")
-    return True
+    return name[0] not in _COMPILED
 
 
 # All names that something here holds for.

@@ -41,6 +41,7 @@ _KINDS: Final = frozenset(
 )
 _PAIR: Final = 2
 _RANGE: Final = 2**31
+_LONGEST_RANGE: Final = 2**24
 _MAX_TEXT: Final = 2**16
 _MAX_BITS: Final = 2**13
 _MOMENTS: Final = {"date": 4, "time": 6, "datetime": 10}
@@ -202,13 +203,14 @@ def default_factory(use: Use) -> Value:
 
 
 def range_of(use: Use) -> Value:
-    """Accept integers of at most 2**31, counted as a list: it is lazy, whoever walks it is not."""
+    """Accept integers that stay few, and count them: a range is lazy, whoever walks it is not."""
     bounds = [use.constants.integer(argument) for argument in use.take(1, 3)]
-    if max(map(abs, bounds)) > _RANGE:
+    if max(map(abs, bounds)) > _RANGE or bounds[2:] == [0]:
         raise RuleBroken("a range of at most 2**31")
-    if bounds[2:] == [0]:
-        raise RuleBroken("a range has steps")
-    use.context.allocate(8 * len(range(*bounds)))
+    count = len(range(*bounds))
+    if count > _LONGEST_RANGE:
+        raise RuleBroken(f"a range of {count} numbers")
+    use.context.allocate(8 * count)
     return use.result()
 
 

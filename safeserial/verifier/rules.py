@@ -17,7 +17,7 @@ container          as ``literal``; for a deque also its length; instances take i
 default-factory    nothing, None, or one of the builtin types list, dict, set, int, float, str,
                    bool, tuple; instances take items
 moment             a date or a time: numbers, or bytes that a calendar has; perhaps a time zone
-range              one to three integers of at most 2**31; never an argument of ``literal``
+range              one to three integers of at most 2**31, 2**24 in all; never for ``literal``
 slice              three constants
 bytes              nothing, or one list or tuple of small integers made in this stream
 bytearray          nothing, bytes, or a string and ``latin-1``

@@ -89,6 +89,8 @@ def warm() -> None:
     """Make extension codes known, with their cache filled."""
     copyreg.add_extension("os", "system", EXTENSION)
     copyreg._extension_cache[EXTENSION] = os.system
+    # A module of the allowlist that a file is the first to name is imported, as it should be.
+    importlib.import_module("sklearn.naive_bayes")
 
 
 def judged(action: Any) -> dict[str, Any]:
